@@ -1,0 +1,1 @@
+"""What every stage stands on: bases, execution, Params, persistence, schema, errors."""

@@ -1,0 +1,135 @@
+"""The only place that knows what differs between Spark 3.5, 4.x and Connect."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StructType
+
+try:  # public since Spark 4.0, private names before
+    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema, to_arrow_type
+except ImportError as missing:  # pragma: no cover
+    raise ImportError("aiok_spark needs Spark 3.5 or newer with pyarrow") from missing
+
+_PART = 32 << 20  # bytes of a table in one part
+
+__all__ = [
+    "arrow_schema",
+    "arrow_type",
+    "from_arrow",
+    "has_arrow_udf",
+    "is_connect",
+    "path_exists",
+    "session_id",
+    "session_of",
+    "spark_schema",
+    "to_arrow",
+]
+
+
+def is_connect(spark: SparkSession) -> bool:
+    """Whether the session is a Spark Connect client, which has no JVM."""
+    return "connect" in type(spark).__module__
+
+
+def session_of(df: DataFrame) -> SparkSession:
+    """The session a DataFrame belongs to."""
+    return df.sparkSession
+
+
+def session_id(spark: SparkSession) -> str:
+    """A name that stays the same for the life of a session."""
+    return spark.session_id if is_connect(spark) else spark.sparkContext.applicationId
+
+
+def has_arrow_udf() -> bool:
+    """Scalar UDFs on Arrow arrays came with Spark 4.1."""
+    return hasattr(F, "arrow_udf")
+
+
+def arrow_type(kind: DataType) -> pa.DataType:
+    """Arrow's type for a Spark type; timestamps are in UTC."""
+    return to_arrow_type(kind)
+
+
+def arrow_schema(schema: StructType) -> pa.Schema:
+    """Arrow's schema for Spark's."""
+    return to_arrow_schema(schema)
+
+
+def spark_schema(schema: pa.Schema) -> StructType:
+    """Spark's schema for Arrow's; dictionary columns count as their values."""
+    plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
+    return from_arrow_schema(pa.schema(plain))
+
+
+def to_arrow(df: DataFrame) -> pa.Table:
+    """Collect as Arrow, whatever the session's Arrow settings are."""
+    if hasattr(df, "toArrow"):
+        return df.toArrow()
+    if is_connect(df.sparkSession):  # 3.5: the client holds a table already, but no public name for it
+        return df._session.client.to_table(df._plan.to_proto(df._session.client))[0]
+    batches = df._collect_as_arrow()
+    return pa.Table.from_batches(batches, to_arrow_schema(df.schema) if not batches else None)
+
+
+def from_arrow(spark: SparkSession, table: pa.Table) -> DataFrame:
+    """DataFrame of an Arrow table, of any size that the driver holds.
+
+    Handed over in parts, as neither a task nor a Connect message may be large.  Classic Spark 3.5
+    takes no Arrow table, and 4.x puts one into its tasks; so on classic a task yields each part,
+    which travels with the task's function as a broadcast.
+    """
+    rows = max(1, int(table.num_rows * min(1.0, _PART / max(1, table.nbytes))))
+    parts = [table.slice(i, rows).combine_chunks() for i in range(0, max(1, table.num_rows), rows)]
+    made = [_from_part(spark, part) for part in parts]
+    return reduce(lambda a, b: a.union(b), made)
+
+
+def _from_part(spark: SparkSession, part: pa.Table) -> DataFrame:
+    if is_connect(spark) and _at_least_4(spark):
+        return spark.createDataFrame(part)
+
+    def give(_: Any) -> Any:
+        yield from part.to_batches()
+
+    return spark.range(0, 1, 1, 1).mapInArrow(give, from_arrow_schema(part.schema))
+
+
+def _at_least_4(spark: SparkSession) -> bool:
+    return int(spark.version.split(".")[0]) >= 4
+
+
+def add_python_file(spark: SparkSession, path: str) -> None:
+    """Put a zip of Python modules on the path of every executor of the session."""
+    if is_connect(spark):
+        spark.addArtifacts(path, pyfile=True)
+    else:
+        spark.sparkContext.addPyFile(path)
+
+
+def path_exists(spark: SparkSession, path: str) -> bool:
+    """Whether there is a file or directory, on any file system that Spark reaches."""
+    if not is_connect(spark):
+        place = spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+        return bool(place.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(place))
+    try:
+        # The schema of text is known, so this only looks the path up.
+        _ = spark.read.text(path).schema
+    except AnalysisException as e:
+        if "PATH_NOT_FOUND" in str(e):
+            return False
+        raise
+    return True
+
+
+def overwrite_connect(path: str) -> None:
+    """Remove what is at ``path``, for a Python writer on Connect, where MLWriter reaches for the JVM."""
+    from pyspark.ml.connect.readwrite import RemoteMLWriter
+
+    RemoteMLWriter.handleOverwrite(path, True)

@@ -1,0 +1,60 @@
+"""Errors, each also the builtin that a caller would expect.
+
+A message is one line: ``Stage(uid): parameter ... found ... expected ...; what to do``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AiokError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class ParamError(AiokError, ValueError):
+    """A parameter's value is missing, of the wrong type or out of range."""
+
+
+class ParamTypeError(ParamError, TypeError):
+    """A parameter's value has the wrong type."""
+
+
+class ColumnError(AiokError, ValueError):
+    """A column is missing, there twice, or named by two outputs."""
+
+
+class ColumnTypeError(AiokError, TypeError):
+    """A column has a type that the stage cannot use."""
+
+
+class DataError(AiokError, ValueError):
+    """The rows cannot be used as they are."""
+
+
+class PersistenceError(AiokError, OSError):
+    """A saved stage is missing, incomplete, damaged or of a newer format."""
+
+
+class PathExistsError(PersistenceError, FileExistsError):
+    """There is something at the path already and overwrite was not asked for."""
+
+
+class UnsafeClassError(AiokError, ImportError):
+    """A saved directory names a class that is not on the allow-list."""
+
+
+class NotLocalError(AiokError, TypeError):
+    """A stage needs Spark and cannot run in a LocalPipeline."""
+
+
+class EnvironmentMismatchError(AiokError, RuntimeError):
+    """Executors lack this package, or have another version of it."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """'; did you mean ...?' for a near match, else what there is."""
+    known = list(known)
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"there are {known}"

@@ -1,0 +1,242 @@
+"""How Spark runs row-local steps: chosen here, never in a stage.
+
+Expressions first: what Catalyst can say exactly never leaves the JVM.  Otherwise kernels run as
+scalar UDFs, one for each independent component of the run, so that Spark prunes columns, pushes
+filters, and leaves all other columns where they are: on Arrow arrays (Spark 4.1), or on pandas
+columns with a null mask (before).  ``mapInArrow`` moves whole rows, hides the plan behind it, and
+is used only where strings or lists must cross on Spark 3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DataType,
+    DateType,
+    DecimalType,
+    NullType,
+    NumericType,
+    StringType,
+    StructField,
+    StructType,
+)
+
+from aiok_spark.core import compat, ship, worker
+from aiok_spark.core.fusion import Run, run_of, tag
+from aiok_spark.core.schema import column
+from aiok_spark.core.steps import Prepared, Step
+from aiok_spark.kernels.program import Program
+
+if TYPE_CHECKING:
+    from aiok_spark.core.stage import RowLocal
+
+WAYS = ("expressions", "arrow_udf", "pandas_udf", "mapInArrow")
+
+_forced: ContextVar[str | None] = ContextVar("aiok_execution", default=None)
+
+
+@contextmanager
+def forced(way: str) -> Iterator[None]:
+    """Within the block, run row-local stages this way; for tests and measurements.
+
+    Parameters
+    ----------
+    way : str
+        One of ``WAYS``.  A stage without expressions, and a Spark without Arrow UDFs, use their
+        default way instead.
+    """
+    if way not in WAYS:
+        raise ValueError(f"way: found {way!r}, expected one of {WAYS}")
+    token = _forced.set(way)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def transform(stage: RowLocal, df: DataFrame) -> DataFrame:
+    """Lay a stage's steps over a DataFrame; no job runs."""
+    schema = df.schema
+    names = stage.transformSchema(schema).names
+    steps = stage._steps(schema)
+    run = run_of(df)
+    if _forced.get() in (None, "expressions") and stage._has_expressions():
+        written = {name for step in steps for name in step.writes}
+        read = {name for step in steps for name in step.reads}
+        if run is None:
+            return _select(stage, steps, df)
+        if not (read | written) & run.written and not written & run.read:
+            # The stage does not touch what the run makes, so it may as well come before the crossing.
+            hoisted = Run(_select(stage, steps, run.source), run.steps, tuple(names))
+            return tag(_cross(hoisted), hoisted)
+    run = run.extended(steps, names) if run else Run(df, tuple(steps), tuple(names))
+    return tag(_cross(run), run)
+
+
+def _select(stage: RowLocal, steps: list[Step], df: DataFrame) -> DataFrame:
+    """All outputs of a stage as Catalyst expressions."""
+    inputs = [(f, t) for step in steps for f, t in zip(step.inputs, step.types, strict=True)]
+    made = stage._expressions([_cast(f, t) for f, t in inputs], [t for _, t in inputs])
+    outputs = [field for step in steps for field in step.outputs]
+    assert made is not None
+    return df.withColumns({f.name: _named(c.cast(f.dataType), f) for f, c in zip(outputs, made, strict=True)})
+
+
+def _cross(run: Run) -> DataFrame:
+    """All outputs of a run's steps, through Python."""
+    components = [_Component(steps, run) for steps in run.components()]
+    components = [c for c in components if c.outputs]
+    if _way(run, components) == "mapInArrow":
+        return _map_in_arrow(run, components)
+    flat = "arrow_udf" if _way(run, components) == "arrow_udf" else "pandas_udf"
+    spark = compat.session_of(run.source)
+    packed: dict[str, Column] = {}
+    made: dict[str, Column] = {}
+    for i, component in enumerate(components):
+        value = _udf(component, spark, flat)
+        if len(component.outputs) == 1:
+            made[component.outputs[0].name] = _named(value, component.outputs[0])
+            continue
+        # Several outputs come as one struct, so that the kernel runs once for all of them.
+        packed[f"__aiok_{i}"] = value
+        for field in component.outputs:
+            made[field.name] = _named(F.col(f"__aiok_{i}").getField(field.name), field)
+    ordered = {name: made[name] for name in run.names if name in made}
+    if not packed:
+        return run.source.withColumns(ordered)
+    return run.source.withColumns(packed).withColumns(ordered).drop(*packed)
+
+
+class _Component:
+    """Dependent steps, as a program and the Catalyst columns that it reads."""
+
+    def __init__(self, steps: list[Step], run: Run) -> None:
+        makers = run.makers()
+        self.outputs: list[StructField] = [f for s in steps for f in s.outputs if makers[f.name] is s]
+        self.arguments: dict[str, _Argument] = {}
+        inside: set[str] = set()
+        instructions = []
+        for i, step in enumerate(steps):
+            if step.prepared and not inside & set(step.reads):
+                instructions.append(
+                    step.instruction(self._add_prepared(i, step, step.prepared), step.prepared)
+                )
+            else:
+                for field, kind in zip(step.inputs, step.types, strict=True):
+                    if field.name not in inside:
+                        self.arguments[field.name] = _Argument(_cast(field, kind), kind, True)
+                instructions.append(step.instruction())
+            inside.update(step.writes)
+        self.program = Program(
+            tuple(self.arguments), tuple(f.name for f in self.outputs), tuple(instructions)
+        )
+
+    def _add_prepared(self, i: int, step: Step, prepared: Prepared) -> list[str]:
+        inputs = [_cast(f, t) for f, t in zip(step.inputs, step.types, strict=True)]
+        added = {
+            f"__aiok_prepared_{i}_{j}": _Argument(value, kind, False)
+            for j, (value, kind) in enumerate(zip(prepared.columns(inputs), prepared.types, strict=True))
+        }
+        self.arguments.update(added)
+        return list(added)
+
+    @property
+    def result(self) -> DataType:
+        """Type of the UDF: the single output's, or a struct of all."""
+        if len(self.outputs) == 1:
+            return self.outputs[0].dataType
+        return StructType([StructField(f.name, f.dataType, True) for f in self.outputs])
+
+
+class _Argument:
+    """A column that crosses into Python."""
+
+    def __init__(self, value: Column, kind: DataType, nullable: bool) -> None:
+        self.value, self.kind, self.nullable = value, kind, nullable
+
+
+def _way(run: Run, components: list[_Component]) -> str:
+    """The measured choice, unless a test forces another."""
+    way = _forced.get()
+    if way == "arrow_udf" and compat.has_arrow_udf() or way in ("pandas_udf", "mapInArrow"):
+        return way
+    if compat.has_arrow_udf():
+        return "arrow_udf"
+    if all(_is_number(a.kind) for c in components for a in c.arguments.values()):
+        return "pandas_udf"
+    # Strings and lists are slow as pandas objects, but only plain columns survive mapInArrow.
+    written = run.written
+    carried = [f.dataType for f in run.source.schema.fields if f.name not in written]
+    unique = len(set(run.source.columns)) == len(run.source.columns)
+    return "mapInArrow" if unique and all(map(_is_plain, carried)) else "pandas_udf"
+
+
+def _is_number(kind: DataType) -> bool:
+    """Types that pandas holds exactly, beside a mask."""
+    return isinstance(kind, (NumericType, BooleanType)) and not isinstance(kind, DecimalType)
+
+
+def _is_plain(kind: DataType) -> bool:
+    if isinstance(kind, ArrayType):
+        return _is_plain(kind.elementType)
+    return isinstance(kind, (NumericType, BooleanType, StringType, BinaryType, DateType, NullType)) or (
+        kind.typeName() in ("timestamp", "timestamp_ntz")
+    )
+
+
+def _udf(component: _Component, spark: object, way: str) -> Column:
+    unpack = ship.pack(spark, component.program)  # type: ignore[arg-type]
+    arguments = list(component.arguments.values())
+    result = component.result
+    if way == "arrow_udf":
+        return F.arrow_udf(worker.arrow_caller(unpack), result)(*[a.value for a in arguments])
+    # pandas cannot tell null from NaN, nor hold a null among integers, so the mask crosses by itself.
+    masked = [a.nullable and _is_number(a.kind) for a in arguments]
+    columns = [
+        c
+        for a, mask in zip(arguments, masked, strict=True)
+        for c in ([F.coalesce(a.value, F.lit(0).cast(a.kind)), a.value.isNull()] if mask else [a.value])
+    ]
+    types = [compat.arrow_type(a.kind) for a in arguments]
+    make: Callable[..., object] = (
+        worker.pandas_caller if len(component.outputs) == 1 else worker.pandas_struct_caller
+    )
+    return F.pandas_udf(make(unpack, types, masked), result)(*columns)
+
+
+def _map_in_arrow(run: Run, components: list[_Component]) -> DataFrame:
+    """Carry every kept column through Python with the arguments beside them."""
+    fields = {f.name: f for f in run.source.schema.fields}
+    outputs = {f.name: f for c in components for f in c.outputs}
+    kept = [name for name in fields if name not in outputs]
+    arguments = [
+        (f"__aiok_{i}_{name}", a) for i, c in enumerate(components) for name, a in c.arguments.items()
+    ]
+    crossing = run.source.select(*[column(n) for n in kept], *[a.value.alias(name) for name, a in arguments])
+    schema = StructType(
+        [fields[n] for n in kept] + [StructField(f.name, f.dataType, True) for f in outputs.values()]
+    )
+    spark = compat.session_of(run.source)
+    programs = ship.pack(spark, [c.program for c in components])
+    # Column positions, as duplicates are impossible here but odd names are not.
+    crossed = crossing.mapInArrow(worker.map_caller(programs, len(kept), compat.arrow_schema(schema)), schema)
+    return crossed.select(*[_named(column(n), outputs.get(n, fields.get(n))) for n in run.names])
+
+
+def _cast(field: StructField, kind: DataType) -> Column:
+    value = column(field.name)
+    return value if field.dataType == kind else value.cast(kind)
+
+
+def _named(value: Column, field: StructField | None) -> Column:
+    assert field is not None
+    return value.alias(field.name, metadata=field.metadata or {})

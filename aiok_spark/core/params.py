@@ -1,0 +1,191 @@
+"""Params: declared in one line each, converted strictly, with getters and setters made for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from pyspark.ml.param import Param, Params
+
+_REQUIRED = object()
+
+
+class TypedParam(Param):
+    """A Param that knows its default."""
+
+    def __init__(
+        self, parent: Params, name: str, doc: str, converter: Callable[[Any], Any], default: Any
+    ) -> None:
+        super().__init__(parent, name, doc, typeConverter=converter)
+        self.default = default
+
+    @property
+    def required(self) -> bool:
+        """Whether the user must give a value."""
+        return self.default is _REQUIRED
+
+
+def param(name: str, doc: str, converter: Callable[[Any], Any], default: Any = _REQUIRED) -> Any:
+    """Declare a Param as a class attribute.
+
+    Parameters
+    ----------
+    name : str
+        Same as the attribute's name.
+    doc : str
+        What it is, its unit, its range and its default.
+    converter : callable
+        One of this module's ``to_...`` functions.
+    default : optional
+        Left out, the user must set the Param.
+    """
+    return TypedParam(Params._dummy(), name, doc, converter, default)
+
+
+class HasInputCols(Params):
+    """Mixin for the columns that a stage reads."""
+
+    inputCols = param("inputCols", "names of the input columns; no default", lambda v: to_names(v))
+
+
+class HasOutputCols(Params):
+    """Mixin for the columns that a stage writes."""
+
+    outputCols = param(
+        "outputCols",
+        "names of the result columns, one for each input column; a name of an existing column replaces it; no default",
+        lambda v: to_names(v),
+    )
+
+
+# Converters.  Each takes what a user may write (numpy scalars too), refuses what is only nearly
+# right (a bool is not a number), and says what it found.  Params adds the parameter's name.
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalar to the Python value it stands for."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _refuse(value: Any, expected: str) -> TypeError:
+    return TypeError(f"found {value!r} ({type(value).__name__}), expected {expected}")
+
+
+def to_float(value: Any) -> float:
+    """Any real number but a bool."""
+    value = _plain(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _refuse(value, "a number")
+    return float(value)
+
+
+def to_finite(value: Any) -> float:
+    """A number that is neither NaN nor infinite."""
+    value = to_float(value)
+    if not math.isfinite(value):
+        raise _refuse(value, "a finite number")
+    return value
+
+
+def to_int(value: Any) -> int:
+    """A whole number; 3.0 passes, 3.5 and True do not."""
+    value = _plain(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or int(to_finite(value)) != value:
+        raise _refuse(value, "a whole number")
+    return int(value)
+
+
+def at_least(low: int) -> Callable[[Any], int]:
+    """Converter for whole numbers from ``low``."""
+
+    def convert(value: Any) -> int:
+        if (number := to_int(value)) < low:
+            raise _refuse(number, f"a whole number of at least {low}")
+        return number
+
+    return convert
+
+
+def to_bool(value: Any) -> bool:
+    """True or False, nothing that merely resembles them."""
+    value = _plain(value)
+    if not isinstance(value, bool):
+        raise _refuse(value, "True or False")
+    return value
+
+
+def to_name(value: Any) -> str:
+    """A column name, or any other text that may not be empty."""
+    value = _plain(value)
+    if not isinstance(value, str) or not value:
+        raise _refuse(value, "a name (str, not empty)")
+    return value
+
+
+def to_names(value: Any) -> list[str]:
+    """List of column names; a lone string is refused, as it would be read letter by letter."""
+    if isinstance(value, str) or not isinstance(value, (list, tuple, np.ndarray)):
+        raise _refuse(value, "a list of names, such as ['a', 'b']")
+    return [to_name(name) for name in value]
+
+
+def to_name_groups(value: Any) -> list[list[str]]:
+    """List of lists of column names."""
+    if isinstance(value, str) or not isinstance(value, (list, tuple)):
+        raise _refuse(value, "a list of lists of names, such as [['a', 'b']]")
+    return [to_names(group) for group in value]
+
+
+def one_of(*choices: str) -> Callable[[Any], str]:
+    """Converter that takes one of a few words."""
+
+    def convert(value: Any) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise _refuse(value, "one of " + ", ".join(repr(c) for c in choices))
+        return value
+
+    return convert
+
+
+def to_scalar(value: Any) -> str | float | int | bool:
+    """A single value as JSON has them: text, finite number or bool."""
+    value = _plain(value)
+    if isinstance(value, float):
+        return to_finite(value)
+    if not isinstance(value, (str, int, bool)):
+        raise _refuse(value, "a text, a finite number or a bool")
+    return value
+
+
+def declared(cls: type) -> list[TypedParam]:
+    """The Params that a stage class declares, by name."""
+    found = (getattr(cls, name, None) for name in dir(cls))
+    return [p for p in found if isinstance(p, TypedParam)]
+
+
+def add_accessors(cls: type) -> None:
+    """Give ``cls`` the getX and setX of each Param it declares, as Spark's own stages have them."""
+    for p in declared(cls):
+        camel = p.name[0].upper() + p.name[1:]
+        if not hasattr(cls, f"get{camel}"):
+            setattr(cls, f"get{camel}", _getter(p.name, p.doc))
+        if not hasattr(cls, f"set{camel}"):
+            setattr(cls, f"set{camel}", _setter(p.name, p.doc))
+
+
+def _getter(name: str, doc: str) -> Callable[[Any], Any]:
+    def get(self: Any) -> Any:
+        return self.getOrDefault(name)
+
+    get.__doc__ = f"Value of ``{name}``, or its default: {doc}."
+    return get
+
+
+def _setter(name: str, doc: str) -> Callable[[Any, Any], Any]:
+    def set_(self: Any, value: Any) -> Any:
+        return self._set(**{name: value})
+
+    set_.__doc__ = f"Set ``{name}``: {doc}."
+    return set_

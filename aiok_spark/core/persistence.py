@@ -1,0 +1,251 @@
+"""Saving and loading stages.
+
+A directory as Spark ML has it, and nothing in it that runs: ``metadata/`` (one line of JSON: class,
+uid, Params; ours adds ``formatVersion``, ``aiokVersion`` and ``state``), ``data/<name>`` (Parquet:
+a table, or a blob in chunks).  The metadata is written last, so a directory without it is an
+interrupted save, and holds the size of everything else, so damage is seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReader, MLWriter
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from aiok_spark._version import __version__
+from aiok_spark.core import allow, compat
+from aiok_spark.core.errors import PathExistsError, PersistenceError
+from aiok_spark.core.state import State
+
+if TYPE_CHECKING:
+    from aiok_spark.core.stage import Stage
+
+FORMAT_VERSION = 1
+BLOB_CHUNK = 8 << 20  # bytes in a row of a blob
+
+
+class StageWriter(MLWriter):
+    """Writes a stage with its fitted state, on classic Spark and Connect."""
+
+    def __init__(self, instance: Stage) -> None:
+        super().__init__()
+        self.instance = instance
+
+    def _handleOverwrite(self, path: str) -> None:
+        if compat.is_connect(self.sparkSession):
+            compat.overwrite_connect(path)
+        else:
+            super()._handleOverwrite(path)
+
+    def saveImpl(self, path: str) -> None:
+        """Write everything; the metadata last."""
+        spark, label = self.sparkSession, self.instance._label
+        if compat.path_exists(spark, path):
+            raise PathExistsError(
+                f"{label}: save: found something at {path} already, expected nothing there; "
+                "choose another path or call .write().overwrite().save(path)"
+            )
+        state: State = getattr(self.instance, "_state", State())
+        for name, table in state.tables.items():
+            _write_table(spark, table, f"{path}/data/{name}")
+        for name, blob in state.blobs.items():
+            _write_table(spark, _chunks(blob), f"{path}/data/{name}")
+        extra = {
+            "formatVersion": FORMAT_VERSION,
+            "aiokVersion": __version__,
+            "state": {
+                "facts": dict(state.facts),
+                "tables": {name: {"rows": table.num_rows} for name, table in state.tables.items()},
+                "blobs": {name: _seal(blob) for name, blob in state.blobs.items()},
+            },
+        }
+        # A session will do where Spark asks for a SparkContext here: only its version is read.
+        text = DefaultParamsWriter._get_metadata_to_save(self.instance, spark, extra)  # type: ignore[arg-type]
+        json.dumps(json.loads(text), allow_nan=False)
+        spark.createDataFrame([(text,)], "value string").coalesce(1).write.text(f"{path}/metadata")
+
+
+class StageReader(MLReader):
+    """Reads what StageWriter wrote."""
+
+    def __init__(self, cls: type) -> None:
+        super().__init__()
+        self.cls = cls
+
+    def load(self, path: str) -> Any:
+        """The stage; its class must be the reader's."""
+        spark = self.sparkSession
+        metadata = read_metadata(spark, path)
+        cls = allow.resolve(metadata["class"], path)
+        if not issubclass(cls, self.cls):
+            raise PersistenceError(
+                f"{path}: found a saved {cls.__name__}, expected a {self.cls.__name__}; "
+                f"use {cls.__name__}.load or aiok_spark.load"
+            )
+        return restore(
+            cls, metadata, path, lambda name: compat.to_arrow(spark.read.parquet(f"{path}/data/{name}"))
+        )
+
+
+def restore(cls: type, metadata: dict[str, Any], path: str, read_table: Callable[[str], pa.Table]) -> Any:
+    """A stage from its parts, however these are read.
+
+    Parameters
+    ----------
+    cls : type
+        The stage's class.
+    metadata : dict
+        From ``metadata/``.
+    path : str
+        For messages.
+    read_table : callable
+        Name under ``data/`` to table.
+    """
+    check_format(metadata, path)
+    instance = cls()
+    instance._resetUid(metadata["uid"])
+    DefaultParamsReader.getAndSetParams(instance, metadata)
+    saved = metadata["state"]
+    if not (saved["facts"] or saved["tables"] or saved["blobs"]):
+        return instance
+
+    def table(name: str) -> pa.Table:
+        try:
+            return read_table(name)
+        except Exception as e:
+            raise PersistenceError(
+                f"{path}: data/{name}: found no readable Parquet ({_first_line(e)}), expected what the save wrote; "
+                "restore the directory or save the model again"
+            ) from e
+
+    tables = {}
+    for name, about in saved["tables"].items():
+        tables[name] = table(name)
+        if tables[name].num_rows != about["rows"]:
+            raise PersistenceError(
+                f"{path}: data/{name}: found {tables[name].num_rows} rows, expected {about['rows']}; "
+                "files are missing: restore the directory or save the model again"
+            )
+    blobs = {}
+    for name, seal in saved["blobs"].items():
+        chunks = table(name).sort_by("chunk")["bytes"].to_pylist()
+        blobs[name] = b"".join(chunks)
+        if _seal(blobs[name]) != seal:
+            raise PersistenceError(
+                f"{path}: data/{name}: found {len(blobs[name])} bytes with another digest, expected {seal['bytes']}; "
+                "files are damaged: restore the directory or save the model again"
+            )
+    instance._state = State(saved["facts"], tables, blobs)
+    return instance
+
+
+def check_format(metadata: dict[str, Any], path: str) -> None:
+    """Raise PersistenceError if a newer release wrote this."""
+    version = metadata.get("formatVersion")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise PersistenceError(
+            f"{path}: found formatVersion {version} (saved by aiok_spark {metadata.get('aiokVersion')}), expected at "
+            f"most {FORMAT_VERSION}; upgrade aiok_spark from {__version__}"
+        )
+
+
+def load(path: str) -> Any:
+    """Load any saved stage, Pipeline or PipelineModel, importing allowed classes only.
+
+    Every class that the directory names, at any depth, is checked before the first is imported.
+
+    Parameters
+    ----------
+    path : str
+        A directory on a file system that Spark reaches.
+
+    Returns
+    -------
+    object
+        The stage.
+
+    Raises
+    ------
+    UnsafeClassError
+        A class is neither ours, nor Spark ML's, nor registered.
+    PersistenceError
+        Nothing is there, or it is incomplete, damaged, or of a newer format.
+
+    Examples
+    --------
+    >>> model = aiok_spark.load("hdfs:///models/ctr")  # doctest: +SKIP
+    """
+    spark = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+    top = read_metadata(spark, path)
+    for line in _nested_metadata(spark, path):
+        allow.check(_parse(line, path).get("class"), path)
+    cls = allow.resolve(top["class"], path)
+    return cls.load(path)  # type: ignore[attr-defined]
+
+
+def read_metadata(spark: SparkSession, path: str) -> dict[str, Any]:
+    """The JSON of ``path/metadata``."""
+    if not compat.path_exists(spark, path):
+        raise PersistenceError(f"{path}: found nothing, expected a saved stage; check the path")
+    try:
+        row = spark.read.text(f"{path}/metadata").first()
+    except AnalysisException:
+        row = None
+    if row is None:
+        raise PersistenceError(
+            f"{path}: found no metadata, expected a saved stage; the save was interrupted, or this is something else"
+        )
+    return _parse(row[0], path)
+
+
+def _nested_metadata(spark: SparkSession, path: str) -> list[str]:
+    """Every metadata line below ``path``."""
+    texts = (
+        spark.read.option("recursiveFileLookup", True)
+        .option("pathGlobFilter", "{part-?????,part-*.txt}")  # as text writers name files; Parquet's differ
+        .text(path)
+        .where(F.col("_metadata.file_path").rlike("/metadata/part-[^/]*$"))
+    )
+    return [row[0] for row in texts.collect()]
+
+
+def _parse(text: str, path: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+        if isinstance(found, dict) and {"class", "uid"} <= found.keys():
+            return found
+    except ValueError:
+        pass
+    raise PersistenceError(
+        f"{path}: metadata: found {text[:60]!r}, expected JSON with class and uid; "
+        "the file is damaged: restore the directory or save the model again"
+    )
+
+
+def _write_table(spark: SparkSession, table: pa.Table, path: str) -> None:
+    compat.from_arrow(spark, table).write.parquet(path)
+
+
+def _chunks(blob: bytes) -> pa.Table:
+    starts = range(0, max(1, len(blob)), BLOB_CHUNK)
+    return pa.table(
+        {
+            "chunk": pa.array(range(len(starts)), pa.int64()),
+            "bytes": pa.array([blob[i : i + BLOB_CHUNK] for i in starts], pa.binary()),
+        }
+    )
+
+
+def _seal(blob: bytes) -> dict[str, Any]:
+    return {"bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,86 @@
+"""A step: one row-local stage (or one column of it) as the executions see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column
+from pyspark.sql.types import DataType, StructField
+
+from aiok_spark.core import compat
+from aiok_spark.kernels.program import Instruction, Kernel, RowKernel
+
+Expressions = Callable[[list[Column]], list[Column]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cheaper way through Spark: Catalyst turns the inputs into other arrays, with a kernel for those.
+
+    Attributes
+    ----------
+    columns : callable
+        Input columns (cast to the kernel's types) to prepared columns.  These, and the elements of
+        arrays among them, must not be null: code a null as a value.
+    types : tuple of DataType
+        Types of the prepared columns.
+    kernel : callable
+        Arrays of the prepared columns to the same outputs as the stage's own kernel.
+    """
+
+    columns: Expressions
+    types: tuple[DataType, ...]
+    kernel: Kernel
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to compute from which columns; how, each execution decides.
+
+    Attributes
+    ----------
+    label : str
+        The stage, as messages name it.
+    inputs : tuple of StructField
+        Columns as they come.
+    types : tuple of DataType
+        What the inputs are cast to, for kernel and expressions alike.
+    outputs : tuple of StructField
+        Columns it makes, metadata included.
+    kernel, row_kernel, prepared
+        See ``RowLocal``.
+    """
+
+    label: str
+    inputs: tuple[StructField, ...]
+    types: tuple[DataType, ...]
+    outputs: tuple[StructField, ...]
+    kernel: Kernel
+    row_kernel: RowKernel | None = None
+    prepared: Prepared | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return tuple(f.name for f in self.inputs)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return tuple(f.name for f in self.outputs)
+
+    def instruction(
+        self, names: Sequence[str] | None = None, prepared: Prepared | None = None
+    ) -> Instruction:
+        """The step for a Program: from its own columns, or from prepared ones of the given names."""
+        types = prepared.types if prepared else self.types
+        return Instruction(
+            label=self.label,
+            kernel=prepared.kernel if prepared else self.kernel,
+            reads=tuple(names or self.reads),
+            writes=self.writes,
+            read_types=tuple(compat.arrow_type(t) for t in types),
+            write_types=tuple(compat.arrow_type(f.dataType) for f in self.outputs),
+            row_kernel=self.row_kernel,
+        )

@@ -1,0 +1,15 @@
+"""Feature engineering stages."""
+
+from aiok_spark.feature.categorical import Categorify, CategorifyModel, HashBuckets
+from aiok_spark.feature.missing import FillMissing, FillMissingModel
+from aiok_spark.feature.numeric import Clip, LogTransform
+
+__all__ = [
+    "Categorify",
+    "CategorifyModel",
+    "Clip",
+    "FillMissing",
+    "FillMissingModel",
+    "HashBuckets",
+    "LogTransform",
+]

@@ -1,0 +1,136 @@
+"""Categories to ids: by hashing, or by looking them up in a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aiok_spark.kernels.hashing import hash_value, xxhash64
+from aiok_spark.kernels.keyindex import KeyIndex
+from aiok_spark.kernels.lists import map_values
+from aiok_spark.kernels.program import RowKernel
+
+# The key that stands for null where a null cannot cross (a pandas long column holds none).
+# A vocabulary never contains it: the fit chooses another salt if a value has this key.
+NULL_KEY = 0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What unknown values and nulls become.
+
+    Attributes
+    ----------
+    unknown, null : int or None
+        Their id, or None for a null.
+    refuse_unknown, refuse_null : bool
+        Raise instead.
+    label, column : str
+        For the error.
+    """
+
+    unknown: int | None
+    null: int | None
+    refuse_unknown: bool
+    refuse_null: bool
+    label: str
+    column: str
+
+    def error(self, what: str, param: str, shown: str) -> ValueError:
+        """Say what was found in which column, and what to do."""
+        return ValueError(
+            f"{self.label}: {param}='error' and column '{self.column}' has {what}: found {shown}; "
+            f"clean the column, or set {param} to 'id' or 'null'"
+        )
+
+
+def lookup_keys(columns: list[pa.Array], index: KeyIndex, policy: Policy) -> list[pa.Array]:
+    """Ids of the keys that the JVM computed; ``NULL_KEY`` or null is null."""
+
+    def one(keys: pa.Array) -> pa.Array:
+        if keys.null_count:
+            keys = pc.fill_null(keys, NULL_KEY)
+        numbers = keys.to_numpy(zero_copy_only=False)
+        return _finish(index.find(numbers), numbers == NULL_KEY, policy, lambda i: "a value without an id")
+
+    return [map_values(column, one) for column in columns]
+
+
+def lookup_values(columns: list[pa.Array], index: KeyIndex, seed: int, policy: Policy) -> list[pa.Array]:
+    """Ids of strings or integers, by the same keys; each distinct value is hashed once."""
+
+    def one(values: pa.Array) -> pa.Array:
+        coded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)
+        distinct = coded.dictionary
+        ids = index.find(xxhash64(distinct, seed))
+        codes = coded.indices
+        missing = np.asarray(pc.is_null(codes)) if codes.null_count else np.zeros(len(codes), bool)
+        positions = pc.fill_null(codes, 0).to_numpy(zero_copy_only=False)
+        each = ids[positions] if len(ids) else np.full(len(codes), -1, np.int32)
+        return _finish(each, missing, policy, lambda i: repr(values[i].as_py()))
+
+    return [map_values(column, one) for column in columns]
+
+
+def _finish(
+    ids: npt.NDArray[np.int32], missing: npt.NDArray[np.bool_], policy: Policy, show: Callable[[int], str]
+) -> pa.Array:
+    """Put the policies' ids where there is no known value."""
+    unknown = (ids < 0) & ~missing
+    if policy.refuse_null and missing.any():
+        raise policy.error("nulls", "nullPolicy", f"{int(missing.sum())} in this batch")
+    if policy.refuse_unknown and unknown.any():
+        first = show(int(np.argmax(unknown)))
+        raise policy.error(f"{int(unknown.sum())} values that the fit did not see", "oovPolicy", first)
+    blank = np.zeros(len(ids), bool)
+    for where, value in ((unknown, policy.unknown), (missing, policy.null)):
+        if value is None:
+            blank |= where
+        else:
+            ids[where] = value
+    return pa.array(ids, mask=blank) if blank.any() else pa.array(ids)
+
+
+def hash_buckets(columns: list[pa.Array], num_buckets: int, seed: int, policy: Policy) -> list[pa.Array]:
+    """Bucket of each value, from 1: ``1 + pmod(hash, num_buckets)``."""
+
+    def one(values: pa.Array) -> pa.Array:
+        ids = (xxhash64(values, seed) % np.int64(num_buckets) + 1).astype(np.int32)
+        missing = np.asarray(pc.is_null(values)) if values.null_count else np.zeros(len(values), bool)
+        return _finish(ids, missing, policy, repr)
+
+    return [map_values(column, one) for column in columns]
+
+
+def hash_row(num_buckets: int, seed: int, policy: Policy) -> RowKernel:
+    """Like ``hash_buckets``, for the values of one row."""
+    return _row(lambda value: hash_value(value, seed) % num_buckets + 1, policy)
+
+
+def lookup_row(ids: dict[object, int], policy: Policy) -> RowKernel:
+    """Like ``lookup_values``, for the values of one row; ``ids`` holds the vocabulary."""
+    return _row(ids.get, policy)
+
+
+def _row(find: Callable[[object], int | None], policy: Policy) -> RowKernel:
+    def one(value: object) -> int | None:
+        if value is None:
+            if policy.refuse_null:
+                raise policy.error("nulls", "nullPolicy", "a null")
+            return policy.null
+        found = find(value)
+        if found is None:
+            if policy.refuse_unknown:
+                raise policy.error("a value that the fit did not see", "oovPolicy", repr(value))
+            return policy.unknown
+        return found
+
+    def row(values: list) -> list:
+        return [[one(x) for x in v] if isinstance(v, (list, tuple, np.ndarray)) else one(v) for v in values]
+
+    return row

@@ -1,0 +1,28 @@
+"""Apply a function on values to list columns, order and nulls kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether the type is a list of values."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def map_values(array: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """``function`` on a flat array, or on the values of a list array.
+
+    ``function`` must keep the number of values.  A null list stays null, an empty one empty.
+    """
+    if not is_list(array.type):
+        return function(array)
+    values = function(array.flatten())
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    mask = pc.is_null(array) if array.null_count else None
+    return pa.ListArray.from_arrays(offsets, values, mask=mask)
