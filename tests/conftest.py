@@ -1,0 +1,89 @@
+"""One Spark session for all tests, in the mode that ``--spark-mode`` names.
+
+A process can hold only one kind of session, so a pytest run serves one mode; ``make test`` makes a
+run for each.  Tests that use no session run in mode ``local`` only: the mode changes nothing for them.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyspark
+import pytest
+from pyspark.sql import SparkSession
+
+MASTERS = {"local": "local[2]", "local-cluster": "local-cluster[2,1,1024]"}
+
+# The environment is set before any JVM starts, and inherited by it and by its Python workers.
+os.environ["SPARK_HOME"] = os.path.dirname(pyspark.__file__)
+os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # workers import functions of test modules
+os.environ["TZ"] = "UTC"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--spark-mode",
+        choices=["local", "local-cluster", "connect"],
+        default="local",
+        help="how the tests' Spark session runs (connect: Spark 4 only; default: local)",
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--spark-mode") == "connect" and pyspark.__version__ < "4":
+        raise pytest.UsageError(f"--spark-mode=connect needs Spark 4; this is pyspark {pyspark.__version__}")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--spark-mode") == "local":
+        return
+    kept = [item for item in items if "spark" in item.fixturenames and not item.get_closest_marker("cluster")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def mode(request):
+    """Name the session's mode: local, local-cluster or connect."""
+    return request.config.getoption("--spark-mode")
+
+
+@pytest.fixture(scope="session")
+def spark(mode, tmp_path_factory):
+    """Give the session that all tests share."""
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.memory": "2g",
+        "spark.executor.memory": "1g",  # what local-cluster[2,1,1024] gives each executor
+        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        "spark.log.level": "ERROR",
+    }
+    yield from _connect(settings) if mode == "connect" else _classic(mode, settings)
+
+
+def _classic(mode, settings):
+    builder = SparkSession.builder.master(MASTERS[mode])
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+def _connect(settings):
+    # The server is a process of its own: a Connect client has no JVM, and its tests must not find one.
+    command = [sys.executable, str(Path(__file__).with_name("connect_server.py")), json.dumps(settings)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        port = server.stdout.readline().strip()
+        assert port, "the Connect server did not start; its log is above"
+        session = SparkSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
+        yield session
+        session.stop()
+        server.stdin.close()
