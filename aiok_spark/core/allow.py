@@ -53,9 +53,7 @@ def resolve(name: str, path: str) -> type[Params]:
             "that can be imported; install the version that saved it"
         ) from None
     if not (isinstance(found, type) and issubclass(found, Params)):
-        raise UnsafeClassError(
-            f"{path}: the metadata names '{name}', found {found!r}, expected a Spark ML stage class"
-        )
+        raise UnsafeClassError(f"{path}: the metadata names '{name}', found {found!r}, expected a Spark ML stage class")
     return found
 
 

@@ -116,7 +116,7 @@ def add_python_file(spark: SparkSession, path: str) -> None:
 def path_exists(spark: SparkSession, path: str) -> bool:
     """Whether there is a file or directory, on any file system that Spark reaches."""
     if not is_connect(spark):
-        place = spark._jvm.org.apache.hadoop.fs.Path(path)  # type: ignore[union-attr]
+        place = spark._jvm.org.apache.hadoop.fs.Path(path)
         return bool(place.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(place))
     try:
         # The schema of text is known, so this only looks the path up.

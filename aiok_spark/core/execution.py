@@ -127,18 +127,14 @@ class _Component:
         instructions = []
         for i, step in enumerate(steps):
             if step.prepared and not inside & set(step.reads):
-                instructions.append(
-                    step.instruction(self._add_prepared(i, step, step.prepared), step.prepared)
-                )
+                instructions.append(step.instruction(self._add_prepared(i, step, step.prepared), step.prepared))
             else:
                 for field, kind in zip(step.inputs, step.types, strict=True):
                     if field.name not in inside:
                         self.arguments[field.name] = _Argument(_cast(field, kind), kind, True)
                 instructions.append(step.instruction())
             inside.update(step.writes)
-        self.program = Program(
-            tuple(self.arguments), tuple(f.name for f in self.outputs), tuple(instructions)
-        )
+        self.program = Program(tuple(self.arguments), tuple(f.name for f in self.outputs), tuple(instructions))
 
     def _add_prepared(self, i: int, step: Step, prepared: Prepared) -> list[str]:
         inputs = [_cast(f, t) for f, t in zip(step.inputs, step.types, strict=True)]
@@ -167,7 +163,7 @@ class _Argument:
 def _way(run: Run, components: list[_Component]) -> str:
     """The measured choice, unless a test forces another."""
     way = _forced.get()
-    if way == "arrow_udf" and compat.has_arrow_udf() or way in ("pandas_udf", "mapInArrow"):
+    if (way == "arrow_udf" and compat.has_arrow_udf()) or way in ("pandas_udf", "mapInArrow"):
         return way
     if compat.has_arrow_udf():
         return "arrow_udf"
@@ -194,7 +190,7 @@ def _is_plain(kind: DataType) -> bool:
 
 
 def _udf(component: _Component, spark: object, way: str) -> Column:
-    unpack = ship.pack(spark, component.program)  # type: ignore[arg-type]
+    unpack = ship.pack(spark, component.program)
     arguments = list(component.arguments.values())
     result = component.result
     if way == "arrow_udf":
@@ -207,9 +203,7 @@ def _udf(component: _Component, spark: object, way: str) -> Column:
         for c in ([F.coalesce(a.value, F.lit(0).cast(a.kind)), a.value.isNull()] if mask else [a.value])
     ]
     types = [compat.arrow_type(a.kind) for a in arguments]
-    make: Callable[..., object] = (
-        worker.pandas_caller if len(component.outputs) == 1 else worker.pandas_struct_caller
-    )
+    make: Callable[..., object] = worker.pandas_caller if len(component.outputs) == 1 else worker.pandas_struct_caller
     return F.pandas_udf(make(unpack, types, masked), result)(*columns)
 
 
@@ -218,13 +212,9 @@ def _map_in_arrow(run: Run, components: list[_Component]) -> DataFrame:
     fields = {f.name: f for f in run.source.schema.fields}
     outputs = {f.name: f for c in components for f in c.outputs}
     kept = [name for name in fields if name not in outputs]
-    arguments = [
-        (f"__aiok_{i}_{name}", a) for i, c in enumerate(components) for name, a in c.arguments.items()
-    ]
+    arguments = [(f"__aiok_{i}_{name}", a) for i, c in enumerate(components) for name, a in c.arguments.items()]
     crossing = run.source.select(*[column(n) for n in kept], *[a.value.alias(name) for name, a in arguments])
-    schema = StructType(
-        [fields[n] for n in kept] + [StructField(f.name, f.dataType, True) for f in outputs.values()]
-    )
+    schema = StructType([fields[n] for n in kept] + [StructField(f.name, f.dataType, True) for f in outputs.values()])
     spark = compat.session_of(run.source)
     programs = ship.pack(spark, [c.program for c in components])
     # Column positions, as duplicates are impossible here but odd names are not.

@@ -15,9 +15,7 @@ _REQUIRED = object()
 class TypedParam(Param):
     """A Param that knows its default."""
 
-    def __init__(
-        self, parent: Params, name: str, doc: str, converter: Callable[[Any], Any], default: Any
-    ) -> None:
+    def __init__(self, parent: Params, name: str, doc: str, converter: Callable[[Any], Any], default: Any) -> None:
         super().__init__(parent, name, doc, typeConverter=converter)
         self.default = default
 
@@ -42,22 +40,6 @@ def param(name: str, doc: str, converter: Callable[[Any], Any], default: Any = _
         Left out, the user must set the Param.
     """
     return TypedParam(Params._dummy(), name, doc, converter, default)
-
-
-class HasInputCols(Params):
-    """Mixin for the columns that a stage reads."""
-
-    inputCols = param("inputCols", "names of the input columns; no default", lambda v: to_names(v))
-
-
-class HasOutputCols(Params):
-    """Mixin for the columns that a stage writes."""
-
-    outputCols = param(
-        "outputCols",
-        "names of the result columns, one for each input column; a name of an existing column replaces it; no default",
-        lambda v: to_names(v),
-    )
 
 
 # Converters.  Each takes what a user may write (numpy scalars too), refuses what is only nearly
@@ -157,6 +139,22 @@ def to_scalar(value: Any) -> str | float | int | bool:
     if not isinstance(value, (str, int, bool)):
         raise _refuse(value, "a text, a finite number or a bool")
     return value
+
+
+class HasInputCols(Params):
+    """Mixin for the columns that a stage reads."""
+
+    inputCols = param("inputCols", "names of the input columns; no default", to_names)
+
+
+class HasOutputCols(Params):
+    """Mixin for the columns that a stage writes."""
+
+    outputCols = param(
+        "outputCols",
+        "names of the result columns, one for each input column; a name of an existing column replaces it; no default",
+        to_names,
+    )
 
 
 def declared(cls: type) -> list[TypedParam]:

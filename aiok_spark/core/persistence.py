@@ -67,7 +67,7 @@ class StageWriter(MLWriter):
             },
         }
         # A session will do where Spark asks for a SparkContext here: only its version is read.
-        text = DefaultParamsWriter._get_metadata_to_save(self.instance, spark, extra)  # type: ignore[arg-type]
+        text = DefaultParamsWriter._get_metadata_to_save(self.instance, spark, extra)
         json.dumps(json.loads(text), allow_nan=False)
         spark.createDataFrame([(text,)], "value string").coalesce(1).write.text(f"{path}/metadata")
 
@@ -89,9 +89,7 @@ class StageReader(MLReader):
                 f"{path}: found a saved {cls.__name__}, expected a {self.cls.__name__}; "
                 f"use {cls.__name__}.load or aiok_spark.load"
             )
-        return restore(
-            cls, metadata, path, lambda name: compat.to_arrow(spark.read.parquet(f"{path}/data/{name}"))
-        )
+        return restore(cls, metadata, path, lambda name: compat.to_arrow(spark.read.parquet(f"{path}/data/{name}")))
 
 
 def restore(cls: type, metadata: dict[str, Any], path: str, read_table: Callable[[str], pa.Table]) -> Any:
@@ -185,9 +183,9 @@ def load(path: str) -> Any:
     spark = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
     top = read_metadata(spark, path)
     for line in _nested_metadata(spark, path):
-        allow.check(_parse(line, path).get("class"), path)
+        allow.check(parse_metadata(line, path).get("class"), path)
     cls = allow.resolve(top["class"], path)
-    return cls.load(path)  # type: ignore[attr-defined]
+    return cls.load(path)
 
 
 def read_metadata(spark: SparkSession, path: str) -> dict[str, Any]:
@@ -202,7 +200,7 @@ def read_metadata(spark: SparkSession, path: str) -> dict[str, Any]:
         raise PersistenceError(
             f"{path}: found no metadata, expected a saved stage; the save was interrupted, or this is something else"
         )
-    return _parse(row[0], path)
+    return parse_metadata(row[0], path)
 
 
 def _nested_metadata(spark: SparkSession, path: str) -> list[str]:
@@ -216,7 +214,8 @@ def _nested_metadata(spark: SparkSession, path: str) -> list[str]:
     return [row[0] for row in texts.collect()]
 
 
-def _parse(text: str, path: str) -> dict[str, Any]:
+def parse_metadata(text: str, path: str) -> dict[str, Any]:
+    """The JSON of a metadata line."""
     try:
         found = json.loads(text)
         if isinstance(found, dict) and {"class", "uid"} <= found.keys():

@@ -66,9 +66,9 @@ def _unpacker(digest: str, payload: bytes | None, size: int, version: str) -> Ca
             raise RuntimeError(
                 f"executor {platform.node()}: found {what}, expected {version} as on the driver; {remedy}"
             )
-        from aiok_spark.core import ship
+        from importlib import import_module
 
-        return ship.unpack(digest, payload, size)
+        return import_module("aiok_spark.core.ship").unpack(digest, payload, size)
 
     return unpack
 
@@ -133,9 +133,7 @@ def ship(spark: SparkSession) -> None:
     with _sent_lock:
         if (key := (compat.session_id(spark), digest)) in _sent:
             return
-        folder = tempfile.mkdtemp(
-            prefix="aiok_ship_"
-        )  # Spark serves the file from here while the session lives
+        folder = tempfile.mkdtemp(prefix="aiok_ship_")  # Spark serves the file from here while the session lives
         archive = Path(folder) / f"{package.name}_{digest}.zip"
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
             for path in files:

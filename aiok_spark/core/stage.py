@@ -267,9 +267,7 @@ class Estimator(Stage, ml.Estimator):
 
     _model: ClassVar[type[Model]]
 
-    verbose = _param(
-        "verbose", "whether a fit that takes seconds shows its progress; default True", to_bool, True
-    )
+    verbose = _param("verbose", "whether a fit that takes seconds shows its progress; default True", to_bool, True)
 
     def _fit_state(self, dataset: DataFrame) -> State:
         """Learn from rows; never changes ``self``."""

@@ -70,9 +70,7 @@ class Step:
         """Names of the outputs."""
         return tuple(f.name for f in self.outputs)
 
-    def instruction(
-        self, names: Sequence[str] | None = None, prepared: Prepared | None = None
-    ) -> Instruction:
+    def instruction(self, names: Sequence[str] | None = None, prepared: Prepared | None = None) -> Instruction:
         """The step for a Program: from its own columns, or from prepared ones of the given names."""
         types = prepared.types if prepared else self.types
         return Instruction(

@@ -25,9 +25,7 @@ def arrow_caller(unpack: Callable[[], Any]) -> Callable[..., pa.Array]:
     return call
 
 
-def pandas_caller(
-    unpack: Callable[[], Any], types: list[pa.DataType], masked: list[bool]
-) -> Callable[..., Any]:
+def pandas_caller(unpack: Callable[[], Any], types: list[pa.DataType], masked: list[bool]) -> Callable[..., Any]:
     """For ``pandas_udf`` with one output."""
     run = _pandas_runner(unpack, types, masked)
 
@@ -37,9 +35,7 @@ def pandas_caller(
     return call
 
 
-def pandas_struct_caller(
-    unpack: Callable[[], Any], types: list[pa.DataType], masked: list[bool]
-) -> Callable[..., Any]:
+def pandas_struct_caller(unpack: Callable[[], Any], types: list[pa.DataType], masked: list[bool]) -> Callable[..., Any]:
     """For ``pandas_udf`` with several outputs, which are one struct for Spark."""
     run = _pandas_runner(unpack, types, masked)
 
@@ -49,9 +45,7 @@ def pandas_struct_caller(
     return call
 
 
-def _pandas_runner(
-    unpack: Callable[[], Any], types: list[pa.DataType], masked: list[bool]
-) -> Callable[..., Any]:
+def _pandas_runner(unpack: Callable[[], Any], types: list[pa.DataType], masked: list[bool]) -> Callable[..., Any]:
     def run(columns: Any) -> Any:
         program = unpack()
         series = iter(columns)

@@ -1,15 +1,8 @@
 """Feature engineering stages."""
 
-from aiok_spark.feature.categorical import Categorify, CategorifyModel, HashBuckets
+from aiok_spark.feature.categorify import Categorify, CategorifyModel
+from aiok_spark.feature.hash_buckets import HashBuckets
 from aiok_spark.feature.missing import FillMissing, FillMissingModel
 from aiok_spark.feature.numeric import Clip, LogTransform
 
-__all__ = [
-    "Categorify",
-    "CategorifyModel",
-    "Clip",
-    "FillMissing",
-    "FillMissingModel",
-    "HashBuckets",
-    "LogTransform",
-]
+__all__ = ["Categorify", "CategorifyModel", "Clip", "FillMissing", "FillMissingModel", "HashBuckets", "LogTransform"]

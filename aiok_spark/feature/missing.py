@@ -83,28 +83,14 @@ class _FillMissingParams(Stage, HasInputCols, HasOutputCols):
         if strategy == "constant":
             self._check_constant(value, inputs)
         names = self._paired_outputs()
-        return [
-            StructField(n, self._filled_type(f.dataType), True) for n, f in zip(names, inputs, strict=True)
-        ]
+        return [StructField(n, self._filled_type(f.dataType), True) for n, f in zip(names, inputs, strict=True)]
 
     def _check_constant(self, value: object, inputs: list[StructField]) -> None:
         if value is None:
-            raise ParamError(
-                f"{self._label}: value: found nothing, expected the constant to fill with; set value=..."
-            )
+            raise ParamError(f"{self._label}: value: found nothing, expected the constant to fill with; set value=...")
         for f in inputs:
-            kind = (
-                str
-                if isinstance(f.dataType, StringType)
-                else bool
-                if isinstance(f.dataType, BooleanType)
-                else None
-            )
-            fits = (
-                isinstance(value, kind)
-                if kind
-                else isinstance(value, (int, float)) and not isinstance(value, bool)
-            )
+            kind = str if isinstance(f.dataType, StringType) else bool if isinstance(f.dataType, BooleanType) else None
+            fits = isinstance(value, kind) if kind else isinstance(value, (int, float)) and not isinstance(value, bool)
             if not fits and not isinstance(f.dataType, NullType):
                 raise ParamError(
                     f"{self._label}: value: found {value!r} for column '{f.name}' of type "
@@ -203,8 +189,7 @@ class FillMissing(Estimator, _FillMissingParams):
             return State(
                 {
                     "values": [
-                        float(self.getValue()) if isinstance(k, FractionalType) else self.getValue()
-                        for k in kinds
+                        float(self.getValue()) if isinstance(k, FractionalType) else self.getValue() for k in kinds
                     ]
                 }
             )

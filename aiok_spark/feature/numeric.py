@@ -75,9 +75,7 @@ class Clip(_DoubleToDouble):
     def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
         lower, upper = self.getLower(), self.getUpper()
         if lower is None and upper is None:
-            raise ParamError(
-                f"{self._label}: lower and upper: found neither, expected at least one; set lower=..."
-            )
+            raise ParamError(f"{self._label}: lower and upper: found neither, expected at least one; set lower=...")
         if lower is not None and upper is not None and lower > upper:
             raise ParamError(f"{self._label}: lower ({lower}) is above upper ({upper}); swap them")
         return super()._output_fields(inputs)
@@ -150,9 +148,5 @@ def log_expression(value: Column, method: str) -> Column:
     """``kernels.numeric.log`` in Catalyst."""
     if method == "signedLog1p":
         # -0.0 keeps its sign as in C, where Java's signum would too, but 0 * -1 would not.
-        return F.when(value < 0, -F.log1p(-value)).otherwise(
-            F.when(value == 0, value).otherwise(F.log1p(value))
-        )
-    return F.when(
-        value > F.lit(0.0 if method == "log" else -1.0), (F.log if method == "log" else F.log1p)(value)
-    )
+        return F.when(value < 0, -F.log1p(-value)).otherwise(F.when(value == 0, value).otherwise(F.log1p(value)))
+    return F.when(value > F.lit(0.0 if method == "log" else -1.0), (F.log if method == "log" else F.log1p)(value))

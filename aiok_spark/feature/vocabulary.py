@@ -1,42 +1,111 @@
-"""Values, their 64-bit keys, and vocabularies counted by Spark."""
+"""Vocabularies: counted by Spark, kept as one table, looked up by 64-bit keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, DataType, DateType, IntegralType, LongType, StringType
+from pyspark.sql.types import ArrayType
 
 from aiok_spark.core import compat
 from aiok_spark.core.schema import column, element
+from aiok_spark.core.state import State
+from aiok_spark.feature.encoding import value_type
 from aiok_spark.kernels.hashing import seed_of, xxhash64
 from aiok_spark.kernels.ids import NULL_KEY
+from aiok_spark.kernels.keyindex import KeyIndex
+
+OOV_ID, NULL_ID, FIRST_ID = 0, 1, 2  # the reserved ids, and where the values start
+MOST_VALUES = 2**31 - 1 - FIRST_ID  # ids are int
 
 
-def value_type(kind: DataType) -> DataType:
-    """The type in which a category is compared and hashed: long for integers and booleans, else string."""
-    return LongType() if isinstance(kind, (IntegralType, BooleanType)) else StringType()
+class Vocabularies:
+    """Fitted vocabularies, each shared by a group of columns.
 
+    In the state, facts ``groups`` (columns of each), ``sizes``, ``types`` ("string" or "bigint") and
+    ``salt``; table ``vocabulary`` with ``group``, ``id``, ``value`` (as text), ``count`` and ``key``.
+    """
 
-def key(value: Column, salt: int) -> Column:
-    """64-bit key of a value that is not null; ``kernels.hashing.xxhash64`` off Spark."""
-    return F.xxhash64(F.lit(salt).cast("long"), value)
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.groups: list[list[str]] = state.facts["groups"]
+        self.sizes: list[int] = state.facts["sizes"]
+        self.types: list[str] = state.facts["types"]
+        self.salt: int = state.facts["salt"]
 
+    @staticmethod
+    def state_of(groups: list[list[str]], types: list[str], counted: Sequence[pa.Table]) -> State:
+        """State of vocabularies as ``count_values`` gives them."""
+        keys, salt = _keys(counted)
+        tables = [
+            pa.table(
+                {
+                    "group": np.full(len(table), g, np.int32),
+                    "id": np.arange(FIRST_ID, FIRST_ID + len(table), dtype=np.int32),
+                    "value": pc.cast(table["value"], pa.string()),
+                    "count": table["count"],
+                    "key": keys[g],
+                }
+            )
+            for g, table in enumerate(counted)
+        ]
+        facts = {"groups": groups, "sizes": [len(t) for t in counted], "types": types, "salt": salt}
+        return State(facts, {"vocabulary": pa.concat_tables(tables)})
 
-def each(value: Column, kind: DataType, function: Callable[[Column], Column]) -> Column:
-    """``function`` of the column, or of each element of an array column; a null array stays null."""
-    return F.transform(value, function) if isinstance(kind, ArrayType) else function(value)
+    @property
+    def seed(self) -> int:
+        """Seed of the keys, for the kernels."""
+        return seed_of(self.salt)
 
+    def group_of(self, name: str) -> int:
+        """Number of the vocabulary that serves a column."""
+        return next(g for g, names in enumerate(self.groups) if name in names)
 
-def prepared_keys(value: Column, kind: DataType, salt: int) -> Column:
-    """Keys with ``NULL_KEY`` for null; a null array stays null."""
-    return each(
-        value, kind, lambda v: F.when(v.isNull(), F.lit(NULL_KEY).cast("long")).otherwise(key(v, salt))
-    )
+    def table(self, group: int) -> pa.Table:
+        """Values of a group in the order of their ids."""
+
+        def make() -> pa.Table:
+            found = self._state.tables["vocabulary"]
+            return found.sort_by([("group", "ascending"), ("id", "ascending")]).combine_chunks()
+
+        return self._state.derived("vocabulary", make).slice(sum(self.sizes[:group]), self.sizes[group])
+
+    def index(self, group: int) -> KeyIndex:
+        """Ids by key."""
+
+        def make() -> KeyIndex:
+            table = self.table(group)
+            return KeyIndex.build(table["key"].to_numpy(), table["id"].to_numpy())
+
+        return self._state.derived(f"index {group}", make)
+
+    def ids(self, group: int) -> dict[object, int]:
+        """Ids by value, for single rows."""
+
+        def make() -> dict[object, int]:
+            table = self.table(group)
+            found = table["value"].cast(pa.int64()) if self.types[group] == "bigint" else table["value"]
+            return dict(zip(found.to_pylist(), table["id"].to_pylist(), strict=True))
+
+        return self._state.derived(f"ids {group}", make)
+
+    def python_type(self, group: int) -> type:
+        """What the values of a group are in Python."""
+        return Integral if self.types[group] == "bigint" else str
+
+    def show(self, spark: SparkSession, groups: Sequence[int]) -> DataFrame:
+        """Columns ``columns``, ``id``, ``value`` and ``count`` of some groups."""
+        parts = []
+        for g in groups:
+            table = self.table(g)
+            names = pa.array([self.groups[g]], pa.list_(pa.string())).take(pa.array(np.zeros(len(table), np.int32)))
+            parts.append(pa.table({"columns": names, **{n: table[n] for n in ("id", "value", "count")}}))
+        return compat.from_arrow(spark, pa.concat_tables(parts))
 
 
 def count_values(dataset: DataFrame, names: list[str], minFrequency: int) -> pa.Table:
@@ -70,15 +139,10 @@ def values(dataset: DataFrame, names: list[str]) -> DataFrame:
     return dataset.select(F.explode(F.concat(*lists)).alias("value"))
 
 
-def keyed(vocabularies: list[pa.Table]) -> tuple[list[np.ndarray], int]:
+def _keys(counted: Sequence[pa.Table]) -> tuple[list[np.ndarray], int]:
     """Keys of all values, and the first salt for which no two of a vocabulary have the same one."""
     for salt in range(100):
-        keys = [xxhash64(table["value"].combine_chunks(), seed_of(salt)) for table in vocabularies]
+        keys = [xxhash64(table["value"].combine_chunks(), seed_of(salt)) for table in counted]
         if all(len(np.unique(np.append(k, NULL_KEY))) == len(k) + 1 for k in keys):
             return keys, salt
     raise AssertionError("100 salts in a row collided; their hashes cannot be independent")
-
-
-def as_text(values_: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values as saved and shown: text, whatever their type."""
-    return pc.cast(values_, pa.string())

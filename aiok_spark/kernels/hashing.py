@@ -50,13 +50,10 @@ def xxhash64(values: pa.Array, seed: int) -> npt.NDArray[np.int64]:
     return _hash_longs(pc.cast(values, pa.int64()).to_numpy(zero_copy_only=False), start).view(np.int64)
 
 
-def hash_value(value: object, seed: int) -> int:
+def hash_value(value: str | int, seed: int) -> int:
     """``xxhash64`` of a single string or integer, without the cost of arrays."""
     word, mask = _WORD, _MASK
-    if isinstance(value, str):
-        data = value.encode()
-    else:
-        data = int(value).to_bytes(8, "little", signed=True)  # type: ignore[call-overload]
+    data = value.encode() if isinstance(value, str) else int(value).to_bytes(8, "little", signed=True)
     p1, p2, p3, p4, p5 = _PRIMES
     at, end = 0, len(data)
     if end >= 32:
@@ -67,8 +64,8 @@ def hash_value(value: object, seed: int) -> int:
                 lanes[i] = (((x << 31) | (x >> 33)) * p1) & mask
                 at += 8
         h = sum((x << r) | (x >> (word - r)) for x, r in zip(lanes, (1, 7, 12, 18), strict=True)) & mask
-        for x in lanes:
-            x = (x * p2) & mask
+        for lane in lanes:
+            x = (lane * p2) & mask
             h = ((h ^ ((((x << 31) | (x >> 33)) * p1) & mask)) * p1 + p4) & mask
     else:
         h = (seed + p5) & mask
@@ -120,9 +117,7 @@ def _hash_strings(values: pa.Array, seed: np.uint64) -> Words:
     offsets = np.frombuffer(values.buffers()[1], np.int64)[values.offset : values.offset + len(values) + 1]
     data = values.buffers()[2]
     # Eight spare bytes, so that a word may be read at any byte of the data.
-    raw = np.concatenate(
-        [np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), np.zeros(8, np.uint8)]
-    )
+    raw = np.concatenate([np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), np.zeros(8, np.uint8)])
     words = np.ndarray((len(raw) - 7,), "<u8", raw, strides=(1,))
     position, end = offsets[:-1].copy(), offsets[1:]
     length = end - position

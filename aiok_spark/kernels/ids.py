@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -112,25 +114,32 @@ def hash_row(num_buckets: int, seed: int, policy: Policy) -> RowKernel:
     return _row(lambda value: hash_value(value, seed) % num_buckets + 1, policy)
 
 
-def lookup_row(ids: dict[object, int], policy: Policy) -> RowKernel:
-    """Like ``lookup_values``, for the values of one row; ``ids`` holds the vocabulary."""
-    return _row(ids.get, policy)
+def lookup_row(ids: dict[object, int], kind: type, policy: Policy) -> RowKernel:
+    """Like ``lookup_values``, for the values of one row; ``ids`` holds the vocabulary, of type ``kind``."""
+
+    def find(value: object) -> int | None:
+        found = ids.get(value)
+        if found is None and not isinstance(value, kind):
+            raise TypeError(f"column '{policy.column}' was {kind.__name__} at fit")
+        return found
+
+    return _row(find, policy)
 
 
-def _row(find: Callable[[object], int | None], policy: Policy) -> RowKernel:
+def _row(find: Callable[[Any], int | None], policy: Policy) -> RowKernel:
     def one(value: object) -> int | None:
         if value is None:
             if policy.refuse_null:
                 raise policy.error("nulls", "nullPolicy", "a null")
             return policy.null
-        found = find(value)
+        found = find(value.isoformat() if isinstance(value, date) else value)
         if found is None:
             if policy.refuse_unknown:
                 raise policy.error("a value that the fit did not see", "oovPolicy", repr(value))
             return policy.unknown
         return found
 
-    def row(values: list) -> list:
+    def row(values: list[Any]) -> list[Any]:
         return [[one(x) for x in v] if isinstance(v, (list, tuple, np.ndarray)) else one(v) for v in values]
 
     return row

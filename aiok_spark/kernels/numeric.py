@@ -27,7 +27,11 @@ def fill_row(value: object, nan: bool) -> RowKernel:
     """Like ``fill``, for the values of one row."""
 
     def one(x: object) -> object:
-        return value if x is None or (nan and isinstance(x, float) and x != x) else x
+        if x is None or (nan and x != x):
+            return value
+        return float(x) if fractional else x  # type: ignore[arg-type]
+
+    fractional = isinstance(value, float)
 
     return lambda row: [one(x) for x in row]
 

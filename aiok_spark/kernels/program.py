@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 Kernel = Callable[[list[pa.Array]], list[pa.Array]]
-RowKernel = Callable[[list], list]
+RowKernel = Callable[[list[Any]], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,4 @@ def cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def as_columns(batch: pa.RecordBatch | pa.Table) -> Mapping[str, pa.Array]:
     """Columns by name, each as a single array."""
-    return {
-        name: cast(batch.column(i), batch.schema.field(i).type) for i, name in enumerate(batch.schema.names)
-    }
+    return {name: cast(batch.column(i), batch.schema.field(i).type) for i, name in enumerate(batch.schema.names)}
