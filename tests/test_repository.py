@@ -11,8 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "aiok_spark"
 MODULES = sorted(
-    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for file in PACKAGE.rglob("*.py")
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in PACKAGE.rglob("*.py")
 )
 
 # What each part of the package may import of the others.  Everything points downwards; a new folder
@@ -63,9 +62,7 @@ def imports_of(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = (
-                ".".join(package.split(".")[: len(package.split(".")) + 1 - node.level]) if node.level else ""
-            )
+            base = ".".join(package.split(".")[: len(package.split(".")) + 1 - node.level]) if node.level else ""
             name = ".".join(filter(None, [base, node.module]))
             # `from aiok_spark import core` imports a part, `from aiok_spark import load` does not.
             parts = [f"{name}.{alias.name}" for alias in node.names if alias.name in MAY_IMPORT]
@@ -113,9 +110,7 @@ for module in {MODULES}:
     importlib.import_module(module)
     assert SparkContext._gateway is None, f"{{module}} starts a JVM"
 """)
-    assert result.returncode == 0, (
-        f"rule 'every module imports without a JVM and without torch':\n{result.stderr}"
-    )
+    assert result.returncode == 0, f"rule 'every module imports without a JVM and without torch':\n{result.stderr}"
 
 
 def test_kernels_import_without_pyspark():
