@@ -111,9 +111,14 @@ def _cross(run: Run) -> DataFrame:
         for field in component.outputs:
             made[field.name] = _named(F.col(f"__aiok_{i}").getField(field.name), field)
     ordered = {name: made[name] for name in run.names if name in made}
-    if not packed:
-        return run.source.withColumns(ordered)
-    return run.source.withColumns(packed).withColumns(ordered).drop(*packed)
+    if packed:
+        result = run.source.withColumns(packed).withColumns(ordered).drop(*packed)
+    else:
+        result = run.source.withColumns(ordered)
+    there = run.source.columns
+    if [*there, *(name for name in ordered if name not in there)] == list(run.names):
+        return result
+    return result.select(*[column(name) for name in run.names])  # a hoisted stage's outputs came too early
 
 
 class _Component:
