@@ -32,7 +32,7 @@ from pyspark.sql.types import (
 
 from aiok_spark.core import compat, ship, worker
 from aiok_spark.core.fusion import Run, run_of, tag
-from aiok_spark.core.schema import column
+from aiok_spark.core.schema import column, put_columns
 from aiok_spark.core.steps import Prepared, Step
 from aiok_spark.kernels.program import Program
 
@@ -88,7 +88,7 @@ def _select(stage: RowLocal, steps: list[Step], df: DataFrame) -> DataFrame:
     made = stage._expressions([_cast(f, t) for f, t in inputs], [t for _, t in inputs])
     outputs = [field for step in steps for field in step.outputs]
     assert made is not None
-    return df.withColumns({f.name: _named(c.cast(f.dataType), f) for f, c in zip(outputs, made, strict=True)})
+    return put_columns(df, [(f, c.cast(f.dataType)) for f, c in zip(outputs, made, strict=True)])
 
 
 def _cross(run: Run) -> DataFrame:
@@ -99,26 +99,17 @@ def _cross(run: Run) -> DataFrame:
         return _map_in_arrow(run, components)
     flat = "arrow_udf" if _way(run, components) == "arrow_udf" else "pandas_udf"
     spark = compat.session_of(run.source)
-    packed: dict[str, Column] = {}
-    made: dict[str, Column] = {}
+    packed: list[tuple[str, Column]] = []
+    made: list[tuple[StructField, Column]] = []
     for i, component in enumerate(components):
         value = _udf(component, spark, flat)
         if len(component.outputs) == 1:
-            made[component.outputs[0].name] = _named(value, component.outputs[0])
-            continue
-        # Several outputs come as one struct, so that the kernel runs once for all of them.
-        packed[f"__aiok_{i}"] = value
-        for field in component.outputs:
-            made[field.name] = _named(F.col(f"__aiok_{i}").getField(field.name), field)
-    ordered = {name: made[name] for name in run.names if name in made}
-    if packed:
-        result = run.source.withColumns(packed).withColumns(ordered).drop(*packed)
-    else:
-        result = run.source.withColumns(ordered)
-    there = run.source.columns
-    if [*there, *(name for name in ordered if name not in there)] == list(run.names):
-        return result
-    return result.select(*[column(name) for name in run.names])  # a hoisted stage's outputs came too early
+            made.append((component.outputs[0], value))
+        else:  # several outputs come as one struct, so that the kernel runs once for all of them
+            packed.append((f"__aiok_{i}", value))
+            made += [(field, F.col(f"__aiok_{i}").getField(field.name)) for field in component.outputs]
+    source = run.source.select("*", *[value.alias(name) for name, value in packed]) if packed else run.source
+    return put_columns(source, made, run.names)
 
 
 class _Component:
@@ -224,14 +215,9 @@ def _map_in_arrow(run: Run, components: list[_Component]) -> DataFrame:
     programs = ship.pack(spark, [c.program for c in components])
     # Column positions, as duplicates are impossible here but odd names are not.
     crossed = crossing.mapInArrow(worker.map_caller(programs, len(kept), compat.arrow_schema(schema)), schema)
-    return crossed.select(*[_named(column(n), outputs.get(n, fields.get(n))) for n in run.names])
+    return put_columns(crossed, [(f, column(n)) for n, f in {**fields, **outputs}.items()], run.names)
 
 
 def _cast(field: StructField, kind: DataType) -> Column:
     value = column(field.name)
     return value if field.dataType == kind else value.cast(kind)
-
-
-def _named(value: Column, field: StructField | None) -> Column:
-    assert field is not None
-    return value.alias(field.name, metadata=field.metadata or {})

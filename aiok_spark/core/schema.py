@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
@@ -57,6 +57,35 @@ def with_fields(schema: StructType, outputs: Sequence[StructField]) -> StructTyp
     replaced = {f.name: f for f in outputs}
     kept = [replaced.pop(f.name, f) for f in schema.fields]
     return StructType(kept + list(replaced.values()))
+
+
+def put_columns(
+    df: DataFrame, made: Sequence[tuple[StructField, Column]], names: Sequence[str] | None = None
+) -> DataFrame:
+    """The DataFrame with columns replaced or added, the fields' metadata on them.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Where the other columns come from.
+    made : sequence of (StructField, Column)
+        What to put in, by the field's name.
+    names : sequence of str, optional
+        All columns of the result, in order; by default those of ``df``, then the new ones.
+    """
+    columns = {f.name: value.alias(f.name, metadata=f.metadata) for f, value in made}
+    there = df.columns
+    names = names if names is not None else [*there, *(name for name in columns if name not in there)]
+    if len(set(names)) == len(names):
+        return df.select(*[columns[name] if name in columns else column(name) for name in names])
+    # Other columns of equal names cannot be selected one by one.
+    result = df.withColumns(columns)
+    if extra := set(there) - set(names):
+        result = result.drop(*extra)
+    for f, _ in made:
+        if f.metadata:
+            result = result.withMetadata(f.name, f.metadata)  # Connect's withColumns drops it
+    return result
 
 
 def is_numeric(kind: DataType) -> bool:

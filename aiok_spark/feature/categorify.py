@@ -12,7 +12,7 @@ from pyspark.sql.types import ArrayType, DataType, LongType, NullType, StructFie
 from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError, did_you_mean
 from aiok_spark.core.params import at_least, one_of, param, to_name_groups
 from aiok_spark.core.progress import progress
-from aiok_spark.core.schema import column, element, find_fields, same_shape
+from aiok_spark.core.schema import column, element, find_fields, put_columns, same_shape
 from aiok_spark.core.stage import Estimator, RowLocalModel
 from aiok_spark.core.state import State
 from aiok_spark.core.steps import Prepared
@@ -190,9 +190,7 @@ class CategorifyModel(RowLocalModel, _CategorifyParams):
         rows = zip(fields, self.getOutputCols(), self._policies(), large, strict=True)
         for f, output, policy in [(f, o, p) for f, o, p, big in rows if big]:
             joined = join_ids(joined, f.name, outputs[output], found, policy)
-        return joined.select(
-            *[column(n).alias(n, metadata=outputs[n].metadata) if n in outputs else column(n) for n in names]
-        )
+        return put_columns(joined, [(f, column(name)) for name, f in outputs.items()], names)
 
 
 class Categorify(Estimator, _CategorifyParams):
