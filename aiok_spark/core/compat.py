@@ -93,7 +93,7 @@ def from_arrow(spark: SparkSession, table: pa.Table) -> DataFrame:
 
 def _from_part(spark: SparkSession, part: pa.Table) -> DataFrame:
     if is_connect(spark) and _at_least_4(spark):
-        return spark.createDataFrame(part)
+        return spark.createDataFrame(part, from_arrow_schema(part.schema))
 
     def give(_: Any) -> Any:
         yield from part.to_batches()

@@ -182,8 +182,12 @@ def load(path: str) -> Any:
     """
     spark = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
     top = read_metadata(spark, path)
-    for line in _nested_metadata(spark, path):
-        allow.check(parse_metadata(line, path).get("class"), path)
+    names = {parse_metadata(line, path).get("class") for line in _nested_metadata(spark, path)}
+    for name in names:
+        allow.check(name, path)
+    for name in names:
+        if not str(name).startswith("org.apache.spark."):  # those are the JVM's to load
+            allow.resolve(str(name), path)
     cls = allow.resolve(top["class"], path)
     return cls.load(path)
 

@@ -1,6 +1,7 @@
 """Fit-time and set stages, on two stages made for this test."""
 
 import copy
+from typing import ClassVar
 
 import pytest
 from pyspark import cloudpickle
@@ -52,7 +53,7 @@ class GroupCount(SetTransformer, HasInputCols, HasOutputCols):
 class Spy(SparkEstimator):
     """A last stage that remembers which form it was trained on."""
 
-    seen: list = []
+    seen: ClassVar[list] = []
 
     def _fit(self, dataset):
         Spy.seen.append(forms(dataset))

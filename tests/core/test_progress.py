@@ -1,0 +1,28 @@
+"""Progress: plain lines where there is no terminal, silence when asked."""
+
+import sys
+
+from aiok_spark.core import progress
+
+
+def test_plain_lines_when_it_takes_long(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.0)
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    assert list(progress.progress(iter("abc"), 3, "Categorify: counting")) == ["a", "b", "c"]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1].startswith("Categorify: counting: 1 of 3 after ")
+
+
+def test_quick_work_and_verbose_false_show_nothing(capsys, monkeypatch):
+    list(progress.progress(iter("abc"), 3, "quick"))
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.0)
+    list(progress.progress(iter("abc"), 3, "silenced", verbose=False))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(progress, "_BAR_AFTER", 0.0)
+    assert list(progress.progress(iter("abc"), 3, "counting")) == ["a", "b", "c"]
+    assert "counting" in capsys.readouterr().err
