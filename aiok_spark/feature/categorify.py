@@ -92,7 +92,7 @@ class _CategorifyParams(ToIds):
         return [list(g) for g in shared if g] + [[name] for name in dict.fromkeys(inputs) if name not in named]
 
 
-class CategorifyModel(RowLocalModel, _CategorifyParams):
+class CategorifyModel(_CategorifyParams, RowLocalModel):
     """Fitted ids. 0 is out of vocabulary, 1 is null, the values follow by frequency from 2."""
 
     def vocabulary(self, inputCol: str | None = None) -> DataFrame:

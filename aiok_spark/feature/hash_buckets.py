@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from pyspark import keyword_only
@@ -19,7 +20,7 @@ from aiok_spark.kernels.program import Kernel, RowKernel
 NULL_BUCKET = 0  # the id of null
 
 
-class HashBuckets(RowLocalTransformer, ToIds):
+class HashBuckets(ToIds, RowLocalTransformer):
     """Ids by hashing: no fit, no vocabulary, collisions accepted.
 
     ``id = 1 + pmod(xxhash64(salt, value), numBuckets)``; 0 is reserved for null, so ids lie in
@@ -80,11 +81,11 @@ class HashBuckets(RowLocalTransformer, ToIds):
     def _expressions(self, columns: list[Column], types: list[DataType]) -> list[Column]:
         buckets, salt = self.getNumBuckets(), self.getSalt()
 
-        def one(value: Column, policy: ids.Policy) -> Column:
-            bucket = (F.pmod(key(value, salt), F.lit(buckets)) + 1).cast("int")
-            return F.when(value.isNull(), null_expression(policy)).otherwise(bucket)
+        def bucket_of(policy: ids.Policy) -> Callable[[Column], Column]:
+            def one(value: Column) -> Column:
+                bucket = (F.pmod(key(value, salt), F.lit(buckets)) + 1).cast("int")
+                return F.when(value.isNull(), null_expression(policy)).otherwise(bucket)
 
-        return [
-            each(c, t, partial(one, policy=self._policy(i)))
-            for i, (c, t) in enumerate(zip(columns, types, strict=True))
-        ]
+            return one
+
+        return [each(c, t, bucket_of(self._policy(i))) for i, (c, t) in enumerate(zip(columns, types, strict=True))]
