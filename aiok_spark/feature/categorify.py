@@ -131,7 +131,7 @@ class CategorifyModel(_CategorifyParams, RowLocalModel):
         return [make(self._label, name) for name in self.getInputCols()]
 
     def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
-        vocabularies = self._vocabularies()
+        vocabularies, inputs = self._vocabularies(), self._typed(inputs)
         for f in inputs:
             fitted = vocabularies.types[vocabularies.group_of(f.name)]
             found = value_type(element(f.dataType)).simpleString()
@@ -141,6 +141,17 @@ class CategorifyModel(_CategorifyParams, RowLocalModel):
                     "cast the column"
                 )
         return super()._output_fields(inputs)
+
+    def _typed(self, inputs: list[StructField]) -> list[StructField]:
+        """The inputs, with columns of nothing but null typed as they were at fit: as lists or not."""
+        lists = self._vocabularies().lists
+        return [
+            StructField(f.name, ArrayType(f.dataType)) if isinstance(f.dataType, NullType) and f.name in lists else f
+            for f in inputs
+        ]
+
+    def _kernel_types(self, inputs: list[StructField]) -> list[DataType]:
+        return super()._kernel_types(self._typed(inputs))
 
     def _kernel(self) -> list[Kernel]:
         found = self._vocabularies()
@@ -152,7 +163,7 @@ class CategorifyModel(_CategorifyParams, RowLocalModel):
     def _row_kernel(self) -> list[RowKernel]:
         found = self._vocabularies()
         return [
-            ids.lookup_row(found.ids(g), found.python_type(g), p)
+            ids.lookup_row(found.ids(g), found.python_type(g), p, p.column in found.lists)
             for p, g in ((p, found.group_of(p.column)) for p in self._policies())
         ]
 
@@ -166,7 +177,7 @@ class CategorifyModel(_CategorifyParams, RowLocalModel):
                 types=(same_shape(f.dataType, LongType()),),
                 kernel=partial(ids.lookup_keys, index=found.index(found.group_of(f.name)), policy=policy),
             )
-            for f, policy in zip(inputs, self._policies(), strict=True)
+            for f, policy in zip(self._typed(inputs), self._policies(), strict=True)
         ]
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
@@ -259,13 +270,15 @@ class Categorify(Estimator, _CategorifyParams):
 
     def _fit_state(self, dataset: DataFrame) -> State:
         groups = self._groups()
-        kinds = {f.name: element(f.dataType) for f in dataset.schema.fields}
+        kinds = {f.name: f.dataType for f in dataset.schema.fields}
         label = f"{self._label}: counting values"
         counted = [
             self._checked(count_values(dataset, group, self.getMinFrequency()), dataset, group)
             for group in progress(groups, len(groups), label, self.getVerbose())
         ]
-        return Vocabularies.state_of(groups, [value_type(kinds[g[0]]).simpleString() for g in groups], counted)
+        types = [value_type(element(kinds[g[0]])).simpleString() for g in groups]
+        lists = [name for name in self.getInputCols() if isinstance(kinds[name], ArrayType)]
+        return Vocabularies.state_of(groups, types, lists, counted)
 
     def _checked(self, table: pa.Table, dataset: DataFrame, group: list[str]) -> pa.Table:
         if len(table) == 0:

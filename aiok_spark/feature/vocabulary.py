@@ -27,8 +27,8 @@ MOST_VALUES = 2**31 - 1 - FIRST_ID  # ids are int
 class Vocabularies:
     """Fitted vocabularies, each shared by a group of columns.
 
-    In the state, facts ``groups`` (columns of each), ``sizes``, ``types`` ("string" or "bigint") and
-    ``salt``; table ``vocabulary`` with ``group``, ``id``, ``value`` (as text), ``count`` and ``key``.
+    In the state, facts ``groups`` (columns of each), ``sizes``, ``types`` ("string" or "bigint"),
+    ``lists`` (the columns that held lists) and ``salt``; table ``vocabulary`` with ``group``, ``id``, ``value`` (as text), ``count`` and ``key``.
     """
 
     def __init__(self, state: State) -> None:
@@ -36,10 +36,11 @@ class Vocabularies:
         self.groups: list[list[str]] = state.facts["groups"]
         self.sizes: list[int] = state.facts["sizes"]
         self.types: list[str] = state.facts["types"]
+        self.lists: list[str] = state.facts["lists"]
         self.salt: int = state.facts["salt"]
 
     @staticmethod
-    def state_of(groups: list[list[str]], types: list[str], counted: Sequence[pa.Table]) -> State:
+    def state_of(groups: list[list[str]], types: list[str], lists: list[str], counted: Sequence[pa.Table]) -> State:
         """State of vocabularies as ``count_values`` gives them."""
         keys, salt = _keys(counted)
         tables = [
@@ -54,7 +55,8 @@ class Vocabularies:
             )
             for g, table in enumerate(counted)
         ]
-        facts = {"groups": groups, "sizes": [len(t) for t in counted], "types": types, "salt": salt}
+        sizes = [len(t) for t in counted]
+        facts = {"groups": groups, "sizes": sizes, "types": types, "lists": lists, "salt": salt}
         return State(facts, {"vocabulary": pa.concat_tables(tables)})
 
     @property

@@ -24,6 +24,9 @@ class LocalPipeline:
 
     The same kernels run as on Spark. It may be used by several threads at once.
 
+    A dict has no types: None in a list column is known for a null list if the stage saw the column at
+    fit, but ``HashBuckets`` takes it for a null value; give it such rows as Arrow.
+
     Parameters
     ----------
     stages : sequence of fitted row-local stages

@@ -110,12 +110,24 @@ def hash_buckets(columns: list[pa.Array], num_buckets: int, seed: int, policy: P
 
 
 def hash_row(num_buckets: int, seed: int, policy: Policy) -> RowKernel:
-    """Like ``hash_buckets``, for the values of one row."""
+    """Like ``hash_buckets``, for the values of one row; a None counts as a null value, not as a null list."""
     return _row(lambda value: hash_value(value, seed) % num_buckets + 1, policy)
 
 
-def lookup_row(ids: dict[object, int], kind: type, policy: Policy) -> RowKernel:
-    """Like ``lookup_values``, for the values of one row; ``ids`` holds the vocabulary, of type ``kind``."""
+def lookup_row(ids: dict[object, int], kind: type, policy: Policy, is_list: bool = False) -> RowKernel:
+    """Like ``lookup_values``, for the values of one row.
+
+    Parameters
+    ----------
+    ids : dict
+        The vocabulary.
+    kind : type
+        What its values are.
+    policy : Policy
+        For unknown values and nulls.
+    is_list : bool
+        Whether the column holds lists, so that None is a null list and stays one.
+    """
 
     def find(value: object) -> int | None:
         found = ids.get(value)
@@ -123,10 +135,10 @@ def lookup_row(ids: dict[object, int], kind: type, policy: Policy) -> RowKernel:
             raise TypeError(f"column '{policy.column}' was {kind.__name__} at fit")
         return found
 
-    return _row(find, policy)
+    return _row(find, policy, is_list)
 
 
-def _row(find: Callable[[Any], int | None], policy: Policy) -> RowKernel:
+def _row(find: Callable[[Any], int | None], policy: Policy, is_list: bool = False) -> RowKernel:
     def one(value: object) -> int | None:
         if value is None:
             if policy.refuse_null:
@@ -139,7 +151,9 @@ def _row(find: Callable[[Any], int | None], policy: Policy) -> RowKernel:
             return policy.unknown
         return found
 
-    def row(values: list[Any]) -> list[Any]:
-        return [[one(x) for x in v] if isinstance(v, (list, tuple, np.ndarray)) else one(v) for v in values]
+    def cell(value: Any) -> Any:
+        if isinstance(value, (list, tuple, np.ndarray)):
+            return [one(x) for x in value]
+        return None if is_list and value is None else one(value)
 
-    return row
+    return lambda values: [cell(value) for value in values]

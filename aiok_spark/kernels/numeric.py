@@ -29,9 +29,11 @@ def fill_row(value: object, nan: bool) -> RowKernel:
     def one(x: object) -> object:
         if x is None or (nan and x != x):
             return value
+        if isinstance(x, str) != text:
+            raise TypeError(f"expected {'a text' if text else 'a number'}")
         return float(x) if fractional else x  # type: ignore[arg-type]
 
-    fractional = isinstance(value, float)
+    fractional, text = isinstance(value, float), isinstance(value, str)
 
     return lambda row: [one(x) for x in row]
 

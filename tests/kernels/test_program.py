@@ -6,8 +6,10 @@ import pytest
 
 from aiok_spark.kernels.program import Instruction, Program
 
+DOUBLE = pa.float64()
 
-def instruction(kernel, reads, writes, kind=pa.float64()):
+
+def instruction(kernel, reads, writes, kind=DOUBLE):
     return Instruction("Stage(uid)", kernel, reads, writes, (kind,) * len(reads), (kind,) * len(writes))
 
 
