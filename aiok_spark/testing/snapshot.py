@@ -1,0 +1,35 @@
+"""What a stage remembers, to see whether something changed it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.ml.param import Params
+
+
+def params_of(stage: Params) -> dict[str, Any]:
+    """Values of all Params that have one, by name."""
+    return {p.name: stage.getOrDefault(p) for p in stage.params if stage.isDefined(p)}
+
+
+def snapshot(stage: Params) -> dict[str, Any]:
+    """Everything that a stage remembers; containers copied, as they may be changed in place."""
+    kept = {k: v for k, v in vars(stage).items() if k not in ("_paramMap", "_defaultParamMap", "_params")}
+    copied = {k: v.copy() if isinstance(v, (list, dict, set)) else v for k, v in kept.items()}
+    return {**copied, **params_of(stage)}
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What differs between two snapshots, in words."""
+    return [
+        f"{name}: {after.get(name)!r:.80} instead of {before.get(name)!r:.80}"
+        for name in {**before, **after}
+        if not _equal(before.get(name), after.get(name))
+    ]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if a is b or (a != a and b != b):
+        return True
+    # Only what prints and compares as a plain value does; of anything else, the object itself counts.
+    return type(a) is type(b) and isinstance(a, (str, int, float, bool, list, dict, set, tuple)) and bool(a == b)
