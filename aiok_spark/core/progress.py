@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tqdm.auto import tqdm
@@ -35,6 +37,35 @@ def progress(items: Iterable[T], total: int, label: str, verbose: bool = True) -
         yield from tqdm(items, total=total, desc=label, delay=_BAR_AFTER, leave=False)
     else:
         yield from _lines(items, total, label)
+
+
+@contextmanager
+def working(label: str, verbose: bool = True) -> Iterator[None]:
+    """Say from time to time that work goes on that has no countable parts, such as one Spark job.
+
+    Parameters
+    ----------
+    label : str
+        What is being done.
+    verbose : bool
+        False shows nothing.
+    """
+    if not verbose:
+        yield
+        return
+    start, done = time.monotonic(), threading.Event()
+
+    def say() -> None:
+        while not done.wait(_LINE_EVERY):
+            tqdm.write(f"{label}: {time.monotonic() - start:.0f} s so far", file=sys.stderr)
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _lines(items: Iterable[T], total: int, label: str) -> Iterator[T]:

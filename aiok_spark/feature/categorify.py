@@ -11,13 +11,13 @@ from pyspark.sql.types import ArrayType, DataType, LongType, NullType, StructFie
 
 from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError, did_you_mean
 from aiok_spark.core.params import at_least, one_of, param, to_name_groups
-from aiok_spark.core.progress import progress
+from aiok_spark.core.progress import working
 from aiok_spark.core.schema import column, element, find_fields, put_columns, same_shape
 from aiok_spark.core.stage import Estimator, RowLocalModel
 from aiok_spark.core.state import State
 from aiok_spark.core.steps import Prepared
 from aiok_spark.feature.encoding import POLICY, ToIds, prepared_keys, value_type
-from aiok_spark.feature.vocabulary import FIRST_ID, MOST_VALUES, NULL_ID, OOV_ID, Vocabularies, count_values, values
+from aiok_spark.feature.vocabulary import FIRST_ID, MOST_VALUES, NULL_ID, OOV_ID, Vocabularies, count_values, has_value
 from aiok_spark.feature.vocabulary_join import join_ids, with_keys
 from aiok_spark.kernels import ids
 from aiok_spark.kernels.program import Kernel, RowKernel
@@ -237,10 +237,10 @@ class Categorify(Estimator, _CategorifyParams):
 
     Notes
     -----
-    Each vocabulary is counted by a job of its own that reads only its columns: persist the input if it
-    is dear to compute. On Spark a value is looked up by its 64-bit key, which the JVM computes, so
-    strings do not cross into Python. The fit makes sure that the vocabulary's keys differ; a value
-    outside it is taken for one inside with probability (vocabulary size) / 2^64.
+    All vocabularies are counted in one pass over the rows. On Spark a value is looked up by its 64-bit
+    key, which the JVM computes, so strings do not cross into Python. The fit makes sure that the
+    vocabulary's keys differ; a value outside it is taken for one inside with probability
+    (vocabulary size) / 2^64.
 
     Examples
     --------
@@ -270,12 +270,10 @@ class Categorify(Estimator, _CategorifyParams):
 
     def _fit_state(self, dataset: DataFrame) -> State:
         groups = self._groups()
-        kinds = {f.name: f.dataType for f in dataset.schema.fields}
-        label = f"{self._label}: counting values"
-        counted = [
-            self._checked(count_values(dataset, group, self.getMinFrequency()), dataset, group)
-            for group in progress(groups, len(groups), label, self.getVerbose())
-        ]
+        kinds = {f.name: f.dataType for f in dataset.schema.fields if f.name in self.getInputCols()}
+        with working(f"{self._label}: counting the values of {len(kinds)} columns", self.getVerbose()):
+            counted = count_values(dataset, groups, self.getMinFrequency())
+        counted = [self._checked(table, dataset, group) for table, group in zip(counted, groups, strict=True)]
         types = [value_type(element(kinds[g[0]])).simpleString() for g in groups]
         lists = [name for name in self.getInputCols() if isinstance(kinds[name], ArrayType)]
         return Vocabularies.state_of(groups, types, lists, counted)
@@ -294,7 +292,7 @@ class Categorify(Estimator, _CategorifyParams):
 
     def _explain_empty(self, dataset: DataFrame, group: list[str]) -> None:
         """A vocabulary may be empty because all values are rare, but not for want of values."""
-        if not values(dataset, group).where("value IS NOT NULL").limit(1).count():
+        if not has_value(dataset, group):
             found = f"no value in {_names(group)}" if dataset.limit(1).count() else "no rows"
             raise DataError(
                 f"{self._label}: inputCols: found {found}, expected at least one value that is not null; "

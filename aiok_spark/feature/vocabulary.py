@@ -8,9 +8,9 @@ from numbers import Integral
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType
+from pyspark.sql.types import ArrayType, DataType
 
 from aiok_spark.core import compat
 from aiok_spark.core.schema import column, element
@@ -28,7 +28,8 @@ class Vocabularies:
     """Fitted vocabularies, each shared by a group of columns.
 
     In the state, facts ``groups`` (columns of each), ``sizes``, ``types`` ("string" or "bigint"),
-    ``lists`` (the columns that held lists) and ``salt``; table ``vocabulary`` with ``group``, ``id``, ``value`` (as text), ``count`` and ``key``.
+    ``lists`` (the columns that held lists) and ``salt``; table ``vocabulary`` with ``group``, ``id``,
+    ``value`` (as text), ``count`` and ``key``.
     """
 
     def __init__(self, state: State) -> None:
@@ -110,35 +111,55 @@ class Vocabularies:
         return compat.from_arrow(spark, pa.concat_tables(parts))
 
 
-def count_values(dataset: DataFrame, names: list[str], minFrequency: int) -> pa.Table:
-    """Distinct values of some columns taken together, most frequent first, of equals the smallest.
+def count_values(dataset: DataFrame, groups: list[list[str]], minFrequency: int) -> list[pa.Table]:
+    """Distinct values of each group of columns, most frequent first, of equals the smallest.
+
+    One pass over the rows, as they may be dear to compute; it takes no more time than a job for each
+    column that reads just that column.
 
     Returns
     -------
-    pyarrow.Table
+    list of pyarrow.Table
         ``value`` (string or long) and ``count``; values seen less often than ``minFrequency`` are left out.
     """
-    counted = values(dataset, names).where("value IS NOT NULL").groupBy("value").count()
+    fields = {f.name: f.dataType for f in dataset.schema.fields}
+    cells = [_cells(name, fields[name], g) for g, names in enumerate(groups) for name in names]
+    rows = dataset.select(F.explode(F.concat(*cells)).alias("cell")).select("cell.group", "cell.value")
+    counted = rows.where("value IS NOT NULL").groupBy("group", "value").count()
     if minFrequency > 1:
         counted = counted.where(F.col("count") >= minFrequency)
-    # Sorted here and not by Spark: a sort there would count twice, once to find its ranges.
-    return compat.to_arrow(counted).sort_by([("count", "descending"), ("value", "ascending")])
+    table = compat.to_arrow(counted).combine_chunks()
+    group = table["group"].to_numpy()
+    order = np.argsort(group, kind="stable")
+    table, ends = table.select(["value", "count"]).take(order), np.searchsorted(group[order], range(len(groups) + 1))
+    parts = []
+    for g, names in enumerate(groups):
+        part = table.slice(ends[g], ends[g + 1] - ends[g])
+        kind = compat.arrow_type(value_type(element(fields[names[0]])))
+        part = part.set_column(0, "value", pc.cast(part["value"], kind))
+        # Sorted here and not by Spark: a sort there would count twice, once to find its ranges.
+        parts.append(part.sort_by([("count", "descending"), ("value", "ascending")]))
+    return parts
 
 
-def values(dataset: DataFrame, names: list[str]) -> DataFrame:
-    """One column ``value``: everything in the named columns and in their arrays."""
-    fields = {f.name: f for f in dataset.schema.fields}
-    kinds = [fields[n].dataType for n in names]
-    kind = value_type(element(kinds[0]))
-    if len(names) == 1 and not isinstance(kinds[0], ArrayType):
-        return dataset.select(column(names[0]).cast(kind).alias("value"))
-    lists = [
-        F.coalesce(column(n).cast(ArrayType(kind)), F.array().cast(ArrayType(kind)))
-        if isinstance(k, ArrayType)
-        else F.array(column(n).cast(kind))
-        for n, k in zip(names, kinds, strict=True)
-    ]
-    return dataset.select(F.explode(F.concat(*lists)).alias("value"))
+def has_value(dataset: DataFrame, names: list[str]) -> bool:
+    """Whether some cell of the columns holds a value."""
+    fields = {f.name: f.dataType for f in dataset.schema.fields}
+    rows = dataset.select(F.explode(F.concat(*[_cells(name, fields[name], 0) for name in names])).alias("cell"))
+    return rows.where("cell.value IS NOT NULL").limit(1).count() > 0
+
+
+def _cells(name: str, kind: DataType, group: int) -> Column:
+    """The cells of a column as an array of structs of its group's number and the value's text."""
+
+    def cell(value: Column) -> Column:
+        return F.struct(F.lit(group).alias("group"), value.alias("value"))
+
+    plain = value_type(element(kind))
+    if not isinstance(kind, ArrayType):
+        return F.array(cell(column(name).cast(plain).cast("string")))
+    texts = column(name).cast(ArrayType(plain)).cast("array<string>")
+    return F.transform(F.coalesce(texts, F.array().cast("array<string>")), cell)
 
 
 def _keys(counted: Sequence[pa.Table]) -> tuple[list[np.ndarray], int]:

@@ -1,6 +1,7 @@
 """Progress: plain lines where there is no terminal, silence when asked."""
 
 import sys
+import time
 
 from aiok_spark.core import progress
 
@@ -26,3 +27,13 @@ def test_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(progress, "_BAR_AFTER", 0.0)
     assert list(progress.progress(iter("abc"), 3, "counting")) == ["a", "b", "c"]
     assert "counting" in capsys.readouterr().err
+
+
+def test_work_without_parts_says_that_it_goes_on(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.01)
+    with progress.working("Categorify: counting"):
+        time.sleep(0.1)
+    assert capsys.readouterr().err.startswith("Categorify: counting: 0 s so far")
+    with progress.working("silenced", verbose=False):
+        time.sleep(0.05)
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,48 @@
+"""Each stage of ``feature`` is a first-class citizen of Spark ML, in each way that it is configured."""
+
+import pytest
+
+from aiok_spark.feature import Categorify, Clip, FillMissing, HashBuckets, LogTransform
+from aiok_spark.testing import check_stage, mixed_frame
+
+NUMBERS = ["count", "price", "amount"]
+CATEGORIES = ["city", "total", "active", "day"]
+
+
+def named(columns):
+    return {"inputCols": columns, "outputCols": [f"{c}_out" for c in columns]}
+
+
+def replacing(columns):
+    return {"inputCols": columns, "outputCols": columns}
+
+
+STAGES = {
+    "Clip": Clip(**named(["wild", "count", "share"]), lower=0.0, upper=10.5),
+    "Clip in place": Clip(**replacing(NUMBERS), lower=0.0),
+    "LogTransform": LogTransform(**named(["wild", "total"])),
+    "LogTransform in place": LogTransform(**replacing(NUMBERS), method="signedLog1p"),
+    "FillMissing by mean": FillMissing(**named(NUMBERS)),
+    "FillMissing by mode, in place": FillMissing(**replacing(["city", "active", "count"]), strategy="mode"),
+    "FillMissing by a constant": FillMissing(**named(["wild", "total"]), strategy="constant", value=-1),
+    "HashBuckets": HashBuckets(**named(CATEGORIES), numBuckets=7, salt=3),
+    "HashBuckets in place": HashBuckets(**replacing(CATEGORIES), nullPolicy="null"),
+    "HashBuckets of lists": HashBuckets(**replacing(["tags", "codes"])),
+    "Categorify": Categorify(**named(CATEGORIES), minFrequency=2),
+    "Categorify in place": Categorify(**replacing(["city", "device"]), sharedVocabulary=[["city", "device"]]),
+    "Categorify of lists": Categorify(**replacing(["tags", "codes"]), oovPolicy="null"),
+    "Categorify that refuses": Categorify(**named(["city"]), nullPolicy="error", oovPolicy="error"),
+    "Categorify by joins": Categorify(**named(["city", "total"]), joinAbove=0),
+}
+
+
+@pytest.fixture(scope="module")
+def frame(spark):
+    return mixed_frame(spark)
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+def test_a_stage_is_a_first_class_citizen(frame, stage):
+    if stage.hasParam("nullPolicy") and stage.getNullPolicy() == "error":
+        frame = frame.dropna(subset=stage.getInputCols())
+    check_stage(stage, frame)
