@@ -24,7 +24,7 @@ def schema_is_announced_without_a_job(s: Subject) -> None:
         for part in s.parts:
             _announced(part, s.schema)
     finally:
-        context.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
+        context.setLocalProperty("spark.jobGroup.id", None)
     jobs = len(context.statusTracker().getJobIdsForGroup(group))
     expect(jobs == 0, f"{jobs} jobs", "none")
 
