@@ -25,8 +25,8 @@ from aiok_spark.core.params import param as _param
 from aiok_spark.core.persistence import StageReader, StageWriter
 from aiok_spark.core.schema import find_fields, with_fields
 from aiok_spark.core.state import State
-from aiok_spark.core.steps import Prepared, Step
-from aiok_spark.kernels.program import Kernel, RowKernel
+from aiok_spark.core.steps import Prepared, Step, merged
+from aiok_spark.kernels.program import Kernel, RowKernel, SideBySide
 
 S = TypeVar("S", bound="Stage")
 
@@ -171,27 +171,27 @@ class RowLocal(Stage):
     def _has_expressions(self) -> bool:
         return type(self)._expressions is not RowLocal._expressions
 
-    def _steps(self, schema: StructType) -> list[Step]:
-        inputs = find_fields(self._label, "inputCols", self._inputs(), schema)
-        outputs, types = self._checked_outputs(schema), self._kernel_types(inputs)
-        kernels, rows, prepared = self._kernel(), self._row_kernel(), self._prepared(inputs)
+    def _parts(self) -> list[tuple[slice, Kernel, RowKernel | None]]:
+        """Kernels that may run by themselves, each with the columns (a slice of all) it is for."""
+        kernels, rows = self._kernel(), self._row_kernel()
         if callable(kernels):
             assert rows is None or callable(rows)
-            first = prepared[0] if prepared else None
-            return [Step(self._label, tuple(inputs), tuple(types), tuple(outputs), kernels, rows, first)]
+            return [(slice(None), kernels, rows)]
         assert rows is None or not callable(rows)
-        return [
-            Step(
-                self._label,
-                (inputs[i],),
-                (types[i],),
-                (outputs[i],),
-                kernels[i],
-                rows[i] if rows else None,
-                prepared[i] if prepared else None,
-            )
-            for i in range(len(inputs))
-        ]
+        reads, writes = self._inputs(), self.getOutputCols()
+        if any(name in reads and reads[i] != name for i, name in enumerate(writes)):
+            # An output takes the name of another column's input: none may be written before all are read.
+            return [(slice(None), SideBySide(tuple(kernels)), SideBySide(tuple(rows)) if rows else None)]
+        return [(slice(i, i + 1), kernel, rows[i] if rows else None) for i, kernel in enumerate(kernels)]
+
+    def _steps(self, schema: StructType) -> list[Step]:
+        inputs = find_fields(self._label, "inputCols", self._inputs(), schema)
+        outputs, types, prepared = self._checked_outputs(schema), self._kernel_types(inputs), self._prepared(inputs)
+        steps = []
+        for at, kernel, row in self._parts():
+            own = merged(prepared[at]) if prepared else None
+            steps.append(Step(self._label, tuple(inputs[at]), tuple(types[at]), tuple(outputs[at]), kernel, row, own))
+        return steps
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         return execution.transform(self, dataset)

@@ -9,7 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql.types import DataType, StructField
 
 from aiok_spark.core import compat
-from aiok_spark.kernels.program import Instruction, Kernel, RowKernel
+from aiok_spark.kernels.program import Instruction, Kernel, RowKernel, SideBySide
 
 Expressions = Callable[[list[Column]], list[Column]]
 
@@ -21,7 +21,7 @@ class Prepared:
     Attributes
     ----------
     columns : callable
-        Input columns (cast to the kernel's types) to prepared columns.  These, and the elements of
+        Input columns (cast to the kernel's types) to prepared columns, one for each.  These, and the elements of
         arrays among them, must not be null: code a null as a value.
     types : tuple of DataType
         Types of the prepared columns.
@@ -32,6 +32,18 @@ class Prepared:
     columns: Expressions
     types: tuple[DataType, ...]
     kernel: Kernel
+
+
+def merged(prepared: Sequence[Prepared]) -> Prepared:
+    """Prepared forms of one column each as one; a single one is given back."""
+    if len(prepared) == 1:
+        return prepared[0]
+
+    def columns(inputs: list[Column]) -> list[Column]:
+        return [made for one, column in zip(prepared, inputs, strict=True) for made in one.columns([column])]
+
+    types = tuple(t for one in prepared for t in one.types)
+    return Prepared(columns, types, SideBySide(tuple(one.kernel for one in prepared)))
 
 
 @dataclass(frozen=True)

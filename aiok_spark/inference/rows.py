@@ -62,20 +62,11 @@ class RowProgram:
 
 
 def _parts_of(stage: RowLocal) -> list[_Part]:
-    reads, rows = stage._inputs(), stage._row_kernel()
-    if rows is None or callable(rows):
-        writes = tuple(_outputs(stage))
-        return [_Part(stage._label, tuple(reads), writes, rows or _on_arrays(stage))]
+    reads, writes = stage._inputs(), stage.getOutputCols()
     return [
-        _Part(stage._label, (read,), (write,), kernel)
-        for read, write, kernel in zip(reads, _outputs(stage), rows, strict=True)
+        _Part(stage._label, tuple(reads[at]), tuple(writes[at]), row or _on_arrays(stage))
+        for at, _, row in stage._parts()
     ]
-
-
-def _outputs(stage: RowLocal) -> list[str]:
-    """Names of what a stage writes."""
-    names: list[str] = stage.getOutputCols()
-    return names
 
 
 def _on_arrays(stage: RowLocal) -> Callable[[list[Any]], list[Any]]:

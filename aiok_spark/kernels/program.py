@@ -58,6 +58,17 @@ class Instruction:
 
 
 @dataclass(frozen=True)
+class SideBySide:
+    """Several kernels (or row kernels) of one column each as one, all inputs read before any output is written."""
+
+    kernels: tuple[Callable[[list[Any]], list[Any]], ...]
+
+    def __call__(self, columns: list[Any]) -> list[Any]:
+        """Run each on its own column."""
+        return [made for kernel, column in zip(self.kernels, columns, strict=True) for made in kernel([column])]
+
+
+@dataclass(frozen=True)
 class Program:
     """Instructions run in order; reads ``inputs``, gives ``outputs``."""
 

@@ -11,7 +11,12 @@ from pyspark.ml.util import MLWritable
 from aiok_spark.core import compat
 from aiok_spark.testing.evaluator import HasColumns
 from aiok_spark.testing.rules import Inapplicable, applies, expect, rule
-from aiok_spark.testing.rules_fit import transform_honours_a_param_map, transform_is_repeatable
+from aiok_spark.testing.rules_fit import (
+    copy_applies_extra,
+    fit_is_repeatable,
+    transform_honours_a_param_map,
+    transform_is_repeatable,
+)
 from aiok_spark.testing.rules_params import constructible_without_arguments
 from aiok_spark.testing.subject import Subject
 
@@ -60,7 +65,7 @@ def persists_in_a_pipeline(s: Subject) -> None:
     _expect_equal(Pipeline.load(path).getStages()[0], s.stage)
 
 
-@rule(saves_and_loads)
+@rule(saves_and_loads, fit_is_repeatable)
 def persists_in_a_pipeline_model(s: Subject) -> None:
     """A PipelineModel with the stage saves, loads and then transforms the same."""
     path = s.place()
@@ -77,7 +82,7 @@ def training_form_stays_in_the_fit(s: Subject) -> None:
     s.expect_same(s.pipeline_model.transform(df), s.pipeline_model.transform(df))
 
 
-@rule(saves_and_loads, transform_honours_a_param_map)
+@rule(saves_and_loads, copy_applies_extra, transform_honours_a_param_map)
 def cross_validates(s: Subject) -> None:
     """A CrossValidator tries values of the stage's Params; it and its model save and load."""
     param, value = s.renaming(s.stage)

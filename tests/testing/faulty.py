@@ -18,12 +18,12 @@ from aiok_spark.core.schema import double_field
 from aiok_spark.core.stage import RowLocalTransformer
 from tests.testing.stages import Centre, CentreModel, Shift, quoted
 
-FAULTS = []  # (stage class, the rule that it breaks)
+FAULTS = []  # (stage class, the rules that it breaks)
 
 
-def breaks(rule):
+def breaks(*rules):
     def remember(cls):
-        FAULTS.append((cls, rule))
+        FAULTS.append((cls, rules))
         return cls
 
     return remember
@@ -96,7 +96,7 @@ class UidByTime(Shift):
         self._resetUid(f"UidByTime_{int(time.time())}")
 
 
-@breaks("copy_applies_extra")
+@breaks("params_round_trip", "copy_applies_extra")
 class CopyIgnoresExtra(Shift):
     def copy(self, extra=None):
         return super().copy()
@@ -114,20 +114,21 @@ class CopySharesParams(Shift):
         return made
 
 
+class CopyLosesStateModel(CentreModel):
+    offset = 0.0
+
+    def copy(self, extra=None):
+        made = super().copy(extra)
+        made.offset = 1.0
+        return made
+
+    def _subtracted(self):
+        return super()._subtracted() + self.offset
+
+
 @breaks("copy_transforms_the_same")
 class CopyLosesState(Centre):
-    class Model(CentreModel):
-        offset = 0.0
-
-        def copy(self, extra=None):
-            made = super().copy(extra)
-            made.offset = 1.0
-            return made
-
-        def _subtracted(self):
-            return super()._subtracted() + self.offset
-
-    model = Model
+    model = CopyLosesStateModel
 
 
 @breaks("model_has_the_estimators_uid")
@@ -257,27 +258,29 @@ class FailsOnNulls(Shift):
         return super()._transform(dataset)
 
 
+class NeedsTheLabelModel(CentreModel):
+    def _transform(self, dataset):
+        return super()._transform(dataset.where(quoted(self.getLabelCol()).isNotNull()))
+
+
 @breaks("labels_are_not_needed")
 class NeedsTheLabel(Centre):
-    class Model(CentreModel):
-        def _transform(self, dataset):
-            return super()._transform(dataset.where(quoted(self.getLabelCol()).isNotNull()))
-
-    model = Model
+    model = NeedsTheLabelModel
 
 
 # Persistence
 
 
+class LoadLosesStateModel(CentreModel):
+    offset = 0.0
+
+    def _subtracted(self):
+        return self.offset
+
+
 @breaks("saves_and_loads")
 class LoadLosesState(Centre):
-    class Model(CentreModel):
-        offset = 0.0
-
-        def _subtracted(self):
-            return self.offset
-
-    model = Model
+    model = LoadLosesStateModel
 
     def _fit(self, dataset):
         model = super()._fit(dataset)
@@ -291,17 +294,18 @@ class OverwritesSilently(Shift):
         self.write().overwrite().save(path)
 
 
+class TrainingFormLeaksModel(CentreModel):
+    fitted_on = None
+
+    def _transform(self, dataset):
+        if dataset is self.fitted_on:
+            return super()._transform(dataset).withColumn(self.getOutputCol(), F.lit(0.0))
+        return super()._transform(dataset)
+
+
 @breaks("training_form_stays_in_the_fit")
 class TrainingFormLeaks(Centre):
-    class Model(CentreModel):
-        fitted_on = None
-
-        def _transform(self, dataset):
-            if dataset is self.fitted_on:
-                return super()._transform(dataset).withColumn(self.getOutputCol(), F.lit(0.0))
-            return super()._transform(dataset)
-
-    model = Model
+    model = TrainingFormLeaksModel
 
     def _fit(self, dataset):
         model = super()._fit(dataset)

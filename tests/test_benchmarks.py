@@ -1,0 +1,40 @@
+"""Every benchmark runs, tiny, and prints its tables; the figures mean nothing at this size."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHOWN = {
+    "categorify": [
+        "fit + transform, StringIndexer / Categorify",
+        "cold, total CPU-s",
+        "warm, above scans",
+        "same ids: yes",
+    ],
+    "vocabulary": ["ids by the loaded model", "classic: passed", "Spark 4 Connect: "],
+    "local": ["import to first score", "Arrow, all stages", "JVM started: no"],
+}
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_benchmark_prints_its_tables(name):
+    result = run(name, "--quick")
+    assert result.returncode == 0, result.stderr
+    for text in SHOWN[name]:
+        assert text in result.stdout, result.stdout
+    assert "FAILED" not in result.stdout
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones():
+    result = run("categorise")
+    assert result.returncode == 2
+    assert "'categorise'" in result.stderr and "categorify, vocabulary, local" in result.stderr
