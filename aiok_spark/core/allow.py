@@ -58,4 +58,4 @@ def resolve(name: str, path: str) -> type[Params]:
 
 
 def _name(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
+    return f"{cls.__module__}.{cls.__name__}"  # as Spark's metadata has it

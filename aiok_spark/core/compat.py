@@ -23,6 +23,7 @@ __all__ = [
     "arrow_type",
     "from_arrow",
     "has_arrow_udf",
+    "is_cached",
     "is_connect",
     "path_exists",
     "session_id",
@@ -45,6 +46,14 @@ def session_of(df: DataFrame) -> SparkSession:
 def session_id(spark: SparkSession) -> str:
     """A name that stays the same for the life of a session."""
     return spark.session_id if is_connect(spark) else spark.sparkContext.applicationId
+
+
+def is_cached(df: DataFrame) -> bool:
+    """Whether the user has cached this DataFrame."""
+    if is_connect(session_of(df)):
+        level = df.storageLevel
+        return bool(level.useMemory or level.useDisk)
+    return bool(df.is_cached)
 
 
 def has_arrow_udf() -> bool:
@@ -95,8 +104,14 @@ def _from_part(spark: SparkSession, part: pa.Table) -> DataFrame:
     if is_connect(spark) and _at_least_4(spark):
         return spark.createDataFrame(part, from_arrow_schema(part.schema))
 
+    # As bytes, because a slice of a table is pickled with all that it was cut from.
+    with pa.BufferOutputStream() as sink:
+        with pa.ipc.new_stream(sink, part.schema) as writer:
+            writer.write_table(part)
+        data = sink.getvalue().to_pybytes()
+
     def give(_: Any) -> Any:
-        yield from part.to_batches()
+        yield from pa.ipc.open_stream(data)
 
     return spark.range(0, 1, 1, 1).mapInArrow(give, from_arrow_schema(part.schema))
 

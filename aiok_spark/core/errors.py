@@ -37,6 +37,10 @@ class PersistenceError(AiokError, OSError):
     """A saved stage is missing, incomplete, damaged or of a newer format."""
 
 
+class NothingSavedError(PersistenceError, FileNotFoundError):
+    """There is nothing at the path."""
+
+
 class PathExistsError(PersistenceError, FileExistsError):
     """There is something at the path already and overwrite was not asked for."""
 
@@ -47,10 +51,6 @@ class UnsafeClassError(AiokError, ImportError):
 
 class NotLocalError(AiokError, TypeError):
     """A stage needs Spark and cannot run in a LocalPipeline."""
-
-
-class EnvironmentMismatchError(AiokError, RuntimeError):
-    """Executors lack this package, or have another version of it."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -69,26 +69,33 @@ def transform(stage: RowLocal, df: DataFrame) -> DataFrame:
     names = stage.transformSchema(schema).names
     steps = stage._steps(schema)
     run = run_of(df)
-    if _forced.get() in (None, "expressions") and stage._has_expressions():
+    made = _expressions(stage, steps) if _forced.get() in (None, "expressions") else None
+    if made is not None:
+        if run is None:
+            return put_columns(df, made)
         written = {name for step in steps for name in step.writes}
         read = {name for step in steps for name in step.reads}
-        if run is None:
-            return _select(stage, steps, df)
         if not (read | written) & run.written and not written & run.read:
             # The stage does not touch what the run makes, so it may as well come before the crossing.
-            hoisted = Run(_select(stage, steps, run.source), run.steps, tuple(names))
+            hoisted = Run(put_columns(run.source, made), run.steps, tuple(names))
             return tag(_cross(hoisted), hoisted)
     run = run.extended(steps, names) if run else Run(df, tuple(steps), tuple(names))
     return tag(_cross(run), run)
 
 
-def _select(stage: RowLocal, steps: list[Step], df: DataFrame) -> DataFrame:
-    """All outputs of a stage as Catalyst expressions."""
+def _expressions(stage: RowLocal, steps: list[Step]) -> list[tuple[StructField, Column]] | None:
+    """All outputs of a stage in Catalyst, if it can say them."""
     inputs = [(f, t) for step in steps for f, t in zip(step.inputs, step.types, strict=True)]
     made = stage._expressions([_cast(f, t) for f, t in inputs], [t for _, t in inputs])
+    if made is None:
+        return None
     outputs = [field for step in steps for field in step.outputs]
-    assert made is not None
-    return put_columns(df, [(f, c.cast(f.dataType)) for f, c in zip(outputs, made, strict=True)])
+    if len(made) != len(outputs):
+        raise ValueError(
+            f"{stage._label}: _expressions gave {len(made)} columns, expected {len(outputs)}: one for each of "
+            f"{[f.name for f in outputs]}; return them in the order of the output columns"
+        )
+    return [(f, c.cast(f.dataType)) for f, c in zip(outputs, made, strict=True)]
 
 
 def _cross(run: Run) -> DataFrame:
@@ -125,12 +132,19 @@ class _Component:
             if step.prepared and not inside & set(step.reads):
                 instructions.append(step.instruction(self._add_prepared(i, step, step.prepared), step.prepared))
             else:
-                for field, kind in zip(step.inputs, step.types, strict=True):
-                    if field.name not in inside:
-                        self.arguments[field.name] = _Argument(_cast(field, kind), kind, True)
-                instructions.append(step.instruction())
+                names = [
+                    field.name if field.name in inside else self._add_plain(field, kind)
+                    for field, kind in zip(step.inputs, step.types, strict=True)
+                ]
+                instructions.append(step.instruction(names))
             inside.update(step.writes)
         self.program = Program(tuple(self.arguments), tuple(f.name for f in self.outputs), tuple(instructions))
+
+    def _add_plain(self, field: StructField, kind: DataType) -> str:
+        # Two steps may want one column in two types.
+        name = f"__aiok_{kind.simpleString()}_{field.name}"
+        self.arguments[name] = _Argument(_cast(field, kind), kind, True)
+        return name
 
     def _add_prepared(self, i: int, step: Step, prepared: Prepared) -> list[str]:
         inputs = [_cast(f, t) for f, t in zip(step.inputs, step.types, strict=True)]
@@ -165,6 +179,8 @@ def _way(run: Run, components: list[_Component]) -> str:
         return "arrow_udf"
     if all(_is_number(a.kind) for c in components for a in c.arguments.values()):
         return "pandas_udf"
+    if any("timestamp" in a.kind.simpleString() for c in components for a in c.arguments.values()):
+        return "mapInArrow"  # pandas would read them in another time zone
     # Strings and lists are slow as pandas objects, but only plain columns survive mapInArrow.
     written = run.written
     carried = [f.dataType for f in run.source.schema.fields if f.name not in written]

@@ -2,7 +2,8 @@
 
 The DataFrame object that a stage returns remembers (as ``_aiok_run`` in its ``__dict__``) the
 source it was built from and the steps so far.  A stage that is handed that very object extends the
-run from its source; any other operation makes a new object, and so ends the run.
+run from its source; any other operation makes a new object, and so ends the run.  ``cache`` makes no
+new object, but its rows must be the ones that are used, so it ends the run too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 
+from aiok_spark.core import compat
 from aiok_spark.core.steps import Step
 
 _TAG = "_aiok_run"
@@ -75,6 +77,7 @@ def tag(df: DataFrame, run: Run) -> DataFrame:
 
 
 def run_of(df: DataFrame) -> Run | None:
-    """The run that made this very object, if a row-local stage did."""
+    """The run that made this very object, if a row-local stage did and its rows are not cached since."""
     # __dict__, because a look-up of an unknown attribute on a Connect DataFrame costs a call.
-    return df.__dict__.get(_TAG)
+    run = df.__dict__.get(_TAG)
+    return None if run is not None and compat.is_cached(df) else run

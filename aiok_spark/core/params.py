@@ -90,6 +90,13 @@ def at_least(low: int) -> Callable[[Any], int]:
     return convert
 
 
+def to_int64(value: Any) -> int:
+    """A whole number that fits into 64 bits."""
+    if not -(2**63) <= (number := to_int(value)) < 2**63:
+        raise ValueError(f"found {number}, expected a whole number in [-2^63, 2^63)")
+    return number
+
+
 def to_bool(value: Any) -> bool:
     """True or False, nothing that merely resembles them."""
     value = _plain(value)

@@ -17,11 +17,10 @@ import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReader, MLWriter
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from aiok_spark._version import __version__
-from aiok_spark.core import allow, compat
-from aiok_spark.core.errors import PathExistsError, PersistenceError
+from aiok_spark.core import allow, compat, nested
+from aiok_spark.core.errors import NothingSavedError, PathExistsError, PersistenceError
 from aiok_spark.core.state import State
 
 if TYPE_CHECKING:
@@ -38,6 +37,11 @@ class StageWriter(MLWriter):
         super().__init__()
         self.instance = instance
 
+    def save(self, path: str) -> None:
+        """Write to a path; nothing there is removed before all that can fail on the driver has been done."""
+        self._metadata = self._metadata_text(path)
+        super().save(path)
+
     def _handleOverwrite(self, path: str) -> None:
         if compat.is_connect(self.sparkSession):
             compat.overwrite_connect(path)
@@ -46,17 +50,23 @@ class StageWriter(MLWriter):
 
     def saveImpl(self, path: str) -> None:
         """Write everything; the metadata last."""
-        spark, label = self.sparkSession, self.instance._label
+        spark, state = self.sparkSession, self._state()
         if compat.path_exists(spark, path):
             raise PathExistsError(
-                f"{label}: save: found something at {path} already, expected nothing there; "
+                f"{self.instance._label}: save: found something at {path} already, expected nothing there; "
                 "choose another path or call .write().overwrite().save(path)"
             )
-        state: State = getattr(self.instance, "_state", State())
         for name, table in state.tables.items():
             _write_table(spark, table, f"{path}/data/{name}")
         for name, blob in state.blobs.items():
             _write_table(spark, _chunks(blob), f"{path}/data/{name}")
+        spark.createDataFrame([(self._metadata,)], "value string").coalesce(1).write.text(f"{path}/metadata")
+
+    def _state(self) -> State:
+        return getattr(self.instance, "_state", State())
+
+    def _metadata_text(self, path: str) -> str:
+        state = self._state()
         extra = {
             "formatVersion": FORMAT_VERSION,
             "aiokVersion": __version__,
@@ -66,10 +76,16 @@ class StageWriter(MLWriter):
                 "blobs": {name: _seal(blob) for name, blob in state.blobs.items()},
             },
         }
-        # A session will do where Spark asks for a SparkContext here: only its version is read.
-        text = DefaultParamsWriter._get_metadata_to_save(self.instance, spark, extra)
-        json.dumps(json.loads(text), allow_nan=False)
-        spark.createDataFrame([(text,)], "value string").coalesce(1).write.text(f"{path}/metadata")
+        try:
+            # A session will do where Spark asks for a SparkContext here: only its version is read.
+            text = DefaultParamsWriter._get_metadata_to_save(self.instance, self.sparkSession, extra)
+            json.dumps(json.loads(text), allow_nan=False)
+        except (TypeError, ValueError) as e:
+            raise PersistenceError(
+                f"{self.instance._label}: save: found a Param or fact that JSON cannot hold ({e}), expected text, "
+                f"finite numbers, lists and dicts; nothing was written to {path}"
+            ) from e
+        return text
 
 
 class StageReader(MLReader):
@@ -181,41 +197,28 @@ def load(path: str) -> Any:
     >>> model = aiok_spark.load("hdfs:///models/ctr")  # doctest: +SKIP
     """
     spark = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
-    top = read_metadata(spark, path)
-    names = {parse_metadata(line, path).get("class") for line in _nested_metadata(spark, path)}
-    for name in names:
-        allow.check(name, path)
-    for name in names:
-        if not str(name).startswith("org.apache.spark."):  # those are the JVM's to load
-            allow.resolve(str(name), path)
-    cls = allow.resolve(top["class"], path)
-    return cls.load(path)
+    saved = list(nested.saved_stages(lambda place: read_metadata(spark, place), path))
+    for place, name in saved:
+        allow.check(name, place)
+    classes = [allow.resolve(name, place) for place, name in saved if nested.is_python(name)]
+    top = classes[0] if nested.is_python(saved[0][1]) else allow.resolve(saved[0][1], path)
+    return top.load(path)
 
 
 def read_metadata(spark: SparkSession, path: str) -> dict[str, Any]:
-    """The JSON of ``path/metadata``."""
+    """The JSON of ``path/metadata``, which must be one line, so that every reader sees the same."""
     if not compat.path_exists(spark, path):
-        raise PersistenceError(f"{path}: found nothing, expected a saved stage; check the path")
+        raise NothingSavedError(f"{path}: found nothing, expected a saved stage; check the path")
     try:
-        row = spark.read.text(f"{path}/metadata").first()
+        lines = [row[0] for row in spark.read.text(f"{path}/metadata").limit(2).collect()]
     except AnalysisException:
-        row = None
-    if row is None:
+        lines = []
+    if len(lines) != 1:
         raise PersistenceError(
-            f"{path}: found no metadata, expected a saved stage; the save was interrupted, or this is something else"
+            f"{path}: found {'more than one line of' if lines else 'no'} metadata, expected a saved stage; "
+            "the save was interrupted, or this is something else"
         )
-    return parse_metadata(row[0], path)
-
-
-def _nested_metadata(spark: SparkSession, path: str) -> list[str]:
-    """Every metadata line below ``path``."""
-    texts = (
-        spark.read.option("recursiveFileLookup", True)
-        .option("pathGlobFilter", "{part-?????,part-*.txt}")  # as text writers name files; Parquet's differ
-        .text(path)
-        .where(F.col("_metadata.file_path").rlike("/metadata/part-[^/]*$"))
-    )
-    return [row[0] for row in texts.collect()]
+    return parse_metadata(lines[0], path)
 
 
 def parse_metadata(text: str, path: str) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _send(spark: SparkSession, digest: str, payload: bytes) -> None:
 def ship(spark: SparkSession) -> None:
     """Put this package on the executors of a session, for clusters where it is not installed.
 
-    The executors still need pyarrow and numpy.  Call it once, before the first stage runs.
+    The executors still need pyarrow, numpy and pandas.  Call it once, before the first stage runs.
 
     Parameters
     ----------
@@ -128,7 +128,11 @@ def ship(spark: SparkSession) -> None:
     """
     package = Path(__file__).resolve().parent.parent
     # The name holds the content's digest, so that shipping twice is harmless and an edit is seen.
-    files = sorted(p for p in package.rglob("*.py"))
+    files = sorted(package.rglob("*.py"))
+    if not files:
+        raise RuntimeError(
+            f"aiok_spark.ship: found no files in {package}, expected an unpacked installation; install it"
+        )
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:12]
     with _sent_lock:
         if (key := (compat.session_id(spark), digest)) in _sent:

@@ -106,6 +106,12 @@ class Stage(Params, MLReadable, MLWritable):
                     f"{self._label}: outputCols has '{name}' {names.count(name)} times, expected different names; "
                     "rename one"
                 )
+            near = [n for n in schema.names if n != name and n.lower() == name.lower()]
+            if near and name not in schema.names:
+                raise ColumnError(
+                    f"{self._label}: outputCols has '{name}', found a column '{near[0]}', expected names that differ "
+                    "in more than case, which Spark ignores; rename one"
+                )
         return outputs
 
     def _inputs(self) -> list[str]:
@@ -168,30 +174,30 @@ class RowLocal(Stage):
         """A cheaper way through Spark for each kernel (see ``Prepared``)."""
         return None
 
-    def _has_expressions(self) -> bool:
-        return type(self)._expressions is not RowLocal._expressions
-
-    def _parts(self) -> list[tuple[slice, Kernel, RowKernel | None]]:
-        """Kernels that may run by themselves, each with the columns (a slice of all) it is for."""
-        kernels, rows = self._kernel(), self._row_kernel()
+    def _parts(self, kernels: Kernel | Sequence[Kernel]) -> list[tuple[slice, Kernel]]:
+        """Kernels that may run by themselves, each with the columns (a slice of all) that it is for."""
         if callable(kernels):
-            assert rows is None or callable(rows)
-            return [(slice(None), kernels, rows)]
-        assert rows is None or not callable(rows)
+            return [(slice(None), kernels)]
         reads, writes = self._inputs(), self.getOutputCols()
         if any(name in reads and reads[i] != name for i, name in enumerate(writes)):
             # An output takes the name of another column's input: none may be written before all are read.
-            return [(slice(None), SideBySide(tuple(kernels)), SideBySide(tuple(rows)) if rows else None)]
-        return [(slice(i, i + 1), kernel, rows[i] if rows else None) for i, kernel in enumerate(kernels)]
+            return [(slice(None), SideBySide(tuple(kernels)))]
+        return [(slice(i, i + 1), kernel) for i, kernel in enumerate(kernels)]
 
     def _steps(self, schema: StructType) -> list[Step]:
         inputs = find_fields(self._label, "inputCols", self._inputs(), schema)
         outputs, types, prepared = self._checked_outputs(schema), self._kernel_types(inputs), self._prepared(inputs)
-        steps = []
-        for at, kernel, row in self._parts():
-            own = merged(prepared[at]) if prepared else None
-            steps.append(Step(self._label, tuple(inputs[at]), tuple(types[at]), tuple(outputs[at]), kernel, row, own))
-        return steps
+        return [
+            Step(
+                label=self._label,
+                inputs=tuple(inputs[at]),
+                types=tuple(types[at]),
+                outputs=tuple(outputs[at]),
+                kernel=kernel,
+                prepared=merged(prepared[at]) if prepared else None,
+            )
+            for at, kernel in self._parts(self._kernel())
+        ]
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         return execution.transform(self, dataset)

@@ -9,7 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql.types import DataType, StructField
 
 from aiok_spark.core import compat
-from aiok_spark.kernels.program import Instruction, Kernel, RowKernel, SideBySide
+from aiok_spark.kernels.program import Instruction, Kernel, SideBySide
 
 Expressions = Callable[[list[Column]], list[Column]]
 
@@ -60,7 +60,7 @@ class Step:
         What the inputs are cast to, for kernel and expressions alike.
     outputs : tuple of StructField
         Columns it makes, metadata included.
-    kernel, row_kernel, prepared
+    kernel, prepared
         See ``RowLocal``.
     """
 
@@ -69,7 +69,6 @@ class Step:
     types: tuple[DataType, ...]
     outputs: tuple[StructField, ...]
     kernel: Kernel
-    row_kernel: RowKernel | None = None
     prepared: Prepared | None = None
 
     @property
@@ -83,7 +82,7 @@ class Step:
         return tuple(f.name for f in self.outputs)
 
     def instruction(self, names: Sequence[str] | None = None, prepared: Prepared | None = None) -> Instruction:
-        """The step for a Program: from its own columns, or from prepared ones of the given names."""
+        """The step for a Program; ``names`` if it reads its inputs, or their prepared form, by other names."""
         types = prepared.types if prepared else self.types
         return Instruction(
             label=self.label,
@@ -92,5 +91,4 @@ class Step:
             writes=self.writes,
             read_types=tuple(compat.arrow_type(t) for t in types),
             write_types=tuple(compat.arrow_type(f.dataType) for f in self.outputs),
-            row_kernel=self.row_kernel,
         )

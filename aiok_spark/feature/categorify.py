@@ -57,8 +57,8 @@ class _CategorifyParams(ToIds):
     )
     joinAbove = param(
         "joinAbove",
-        "number of values above which Spark joins a column with its vocabulary instead of sending that (16 bytes a "
-        "value) to every Python worker; arrays are never joined; whole number from 0; default 10000000",
+        "number of values above which Spark joins a column with its vocabulary instead of sending that (about 24 bytes "
+        "a value) to every Python worker; arrays are never joined; whole number from 0; default 10000000",
         at_least(0),
         10_000_000,
     )
@@ -195,7 +195,8 @@ class CategorifyModel(_CategorifyParams, RowLocalModel):
         joined = with_keys(dataset, large_kinds, found.salt)
         if not all(large):
             small = [i for i, big in enumerate(large) if not big]
-            pick = {p: [self.getOrDefault(p)[i] for i in small] for p in (self.inputCols, self.outputCols)}
+            columns = {p: [self.getOrDefault(p)[i] for i in small] for p in (self.inputCols, self.outputCols)}
+            pick = {**columns, self.sharedVocabulary: []}  # the fitted groups are in the state
             joined = self.copy(pick).transform(joined)
         outputs = {f.name: f for f in self._output_fields(fields)}
         rows = zip(fields, self.getOutputCols(), self._policies(), large, strict=True)

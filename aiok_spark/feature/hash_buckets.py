@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructField
 
 from aiok_spark.core.errors import ParamError
-from aiok_spark.core.params import at_least, param, to_int
+from aiok_spark.core.params import at_least, param, to_int64
 from aiok_spark.core.stage import RowLocalTransformer
 from aiok_spark.feature.encoding import ToIds, each, key, null_expression
 from aiok_spark.kernels import hashing, ids
@@ -46,7 +46,7 @@ class HashBuckets(ToIds, RowLocalTransformer):
     """
 
     numBuckets = param("numBuckets", "number of buckets, in [1, 2147483646]; default 1024", at_least(1), 1024)
-    salt = param("salt", "64-bit integer that seeds the hash; default 0", to_int, 0)
+    salt = param("salt", "64-bit signed integer that seeds the hash; default 0", to_int64, 0)
 
     @keyword_only
     def __init__(self, *, inputCols=None, outputCols=None, numBuckets=1024, salt=0, nullPolicy="id"):

@@ -31,6 +31,7 @@ from aiok_spark.kernels import numeric as kernels
 from aiok_spark.kernels.program import Kernel, RowKernel
 
 _NUMERIC_ONLY = ("mean", "median")
+_LARGEST = {"byte": 2**7, "short": 2**15, "integer": 2**31, "long": 2**63}
 
 
 def _to_relative_error(value: object) -> float:
@@ -91,6 +92,8 @@ class _FillMissingParams(Stage, HasInputCols, HasOutputCols):
         for f in inputs:
             kind = str if isinstance(f.dataType, StringType) else bool if isinstance(f.dataType, BooleanType) else None
             fits = isinstance(value, kind) if kind else isinstance(value, (int, float)) and not isinstance(value, bool)
+            if kind is None and isinstance(f.dataType, IntegralType) and isinstance(value, int):
+                fits = fits and -_LARGEST[f.dataType.typeName()] <= value < _LARGEST[f.dataType.typeName()]
             if not fits and not isinstance(f.dataType, NullType):
                 raise ParamError(
                     f"{self._label}: value: found {value!r} for column '{f.name}' of type "

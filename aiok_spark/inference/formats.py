@@ -67,5 +67,8 @@ def with_series(data: Any, made: Mapping[str, pa.Array]) -> Any:
 
 def with_columns(data: pa.Table | pa.RecordBatch, made: Mapping[str, pa.Array]) -> pa.Table | pa.RecordBatch:
     """The same kind with the made columns put in their places."""
-    columns = {**dict(zip(data.schema.names, data.columns, strict=True)), **made}
-    return type(data).from_arrays(list(columns.values()), names=list(columns))
+    there = data.schema.names
+    columns = [(name, made.get(name, column)) for name, column in zip(there, data.columns, strict=True)]
+    columns += [(name, column) for name, column in made.items() if name not in there]
+    result = type(data).from_arrays([column for _, column in columns], names=[name for name, _ in columns])
+    return result.replace_schema_metadata(data.schema.metadata)

@@ -107,7 +107,8 @@ class LocalPipeline:
     def _instructions(self, schema: pa.Schema) -> list[Instruction]:
         """All steps, checked against a schema once."""
         plain = schema.remove_metadata()
-        if plain not in self._compiled:
+        made = self._compiled.get(plain)
+        if made is None:
             steps: list[Step] = []
             fields = compat.spark_schema(plain)
             for stage in self.stages:
@@ -115,8 +116,8 @@ class LocalPipeline:
                 fields = stage.transformSchema(fields)
             if len(self._compiled) >= _COMPILED:
                 self._compiled.clear()
-            self._compiled[plain] = [step.instruction() for step in steps]
-        return self._compiled[plain]
+            made = self._compiled[plain] = [step.instruction() for step in steps]
+        return made
 
     def _row_program(self) -> RowProgram:
         if self._rows is None:

@@ -63,10 +63,8 @@ class RowProgram:
 
 def _parts_of(stage: RowLocal) -> list[_Part]:
     reads, writes = stage._inputs(), stage.getOutputCols()
-    return [
-        _Part(stage._label, tuple(reads[at]), tuple(writes[at]), row or _on_arrays(stage))
-        for at, _, row in stage._parts()
-    ]
+    parts = stage._parts(stage._row_kernel() or _on_arrays(stage))
+    return [_Part(stage._label, tuple(reads[at]), tuple(writes[at]), kernel) for at, kernel in parts]
 
 
 def _on_arrays(stage: RowLocal) -> Callable[[list[Any]], list[Any]]:

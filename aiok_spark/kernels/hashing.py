@@ -9,6 +9,8 @@ Reference: Yann Collet, xxHash, https://github.com/Cyan4973/xxHash/blob/dev/doc/
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -52,6 +54,8 @@ def xxhash64(values: pa.Array, seed: int) -> npt.NDArray[np.int64]:
 
 def hash_value(value: str | int, seed: int) -> int:
     """``xxhash64`` of a single string or integer, without the cost of arrays."""
+    if not isinstance(value, (str, Integral, np.bool_)):
+        raise TypeError("expected a text, an integer, a boolean or a date")
     word, mask = _WORD, _MASK
     data = value.encode() if isinstance(value, str) else int(value).to_bytes(8, "little", signed=True)
     p1, p2, p3, p4, p5 = _PRIMES

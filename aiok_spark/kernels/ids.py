@@ -144,7 +144,7 @@ def _row(find: Callable[[Any], int | None], policy: Policy, is_list: bool = Fals
             if policy.refuse_null:
                 raise policy.error("nulls", "nullPolicy", "a null")
             return policy.null
-        found = find(value.isoformat() if isinstance(value, date) else value)
+        found = find(value.isoformat() if type(value) is date else value)
         if found is None:
             if policy.refuse_unknown:
                 raise policy.error("a value that the fit did not see", "oovPolicy", repr(value))

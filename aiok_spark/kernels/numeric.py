@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aiok_spark.kernels.program import RowKernel
+from aiok_spark.kernels.program import RowKernel, cast
 
 
 def fill(columns: list[pa.Array], value: object, nan: bool) -> list[pa.Array]:
@@ -48,7 +48,7 @@ def clip(columns: list[pa.Array], lower: float | None, upper: float | None) -> l
             values = pc.if_else(pc.greater(values, upper), upper, values)
         return values
 
-    return [one(pc.cast(c, pa.float64())) for c in columns]
+    return [one(cast(c, pa.float64())) for c in columns]
 
 
 def clip_row(lower: float | None, upper: float | None) -> RowKernel:
@@ -72,7 +72,7 @@ def log(columns: list[pa.Array], method: str) -> list[pa.Array]:
     A value outside the domain (not above 0 for log, not above -1 for log1p) gives null; NaN stays
     NaN and null stays null.
     """
-    return [_log(pc.cast(column, pa.float64()), method) for column in columns]
+    return [_log(cast(column, pa.float64()), method) for column in columns]
 
 
 def _log(column: pa.Array, method: str) -> pa.Array:

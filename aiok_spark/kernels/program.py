@@ -27,8 +27,6 @@ class Instruction:
         Column names; a name that is written again replaces the column for what follows.
     read_types, write_types : tuple of pyarrow.DataType
         What the inputs are cast to before the kernel, and the outputs after it.
-    row_kernel : callable, optional
-        The same meaning for the plain Python values of a single row.
     """
 
     label: str
@@ -37,7 +35,6 @@ class Instruction:
     writes: tuple[str, ...]
     read_types: tuple[pa.DataType, ...]
     write_types: tuple[pa.DataType, ...]
-    row_kernel: RowKernel | None = None
 
     def run(self, columns: dict[str, pa.Array]) -> None:
         """Add the outputs to ``columns``."""
@@ -85,12 +82,19 @@ class Program:
 
 
 def cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cast unless the type is right already; a chunked array becomes one array."""
+    """Cast as Spark does, unless the type is right already; a chunked array becomes one array."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
         if isinstance(values, pa.ChunkedArray):  # no chunk at all, in older pyarrow
             values = pa.array([], values.type)
-    return values if values.type == kind else pc.cast(values, kind)
+    if values.type == kind:
+        return values
+    if pa.types.is_floating(kind):
+        if pa.types.is_decimal(values.type):  # by its digits: Arrow's own way is off by one ulp in some values
+            return pc.cast(pc.cast(values, pa.string()), kind)
+        if pa.types.is_integer(values.type):  # to the nearest, also beyond 2^53
+            return pc.cast(values, kind, safe=False)
+    return pc.cast(values, kind)
 
 
 def as_columns(batch: pa.RecordBatch | pa.Table) -> Mapping[str, pa.Array]:

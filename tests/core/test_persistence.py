@@ -1,13 +1,16 @@
 """Saving and loading: formats, guards, damage."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.ml import Pipeline, PipelineModel, Transformer
+from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.tuning import CrossValidator
 from pyspark.sql.types import IntegerType, StructField
 
 import aiok_spark
@@ -165,14 +168,54 @@ def test_a_path_with_nothing_or_with_something_else(spark, tmp_path, load):
         load(str(tmp_path / "else"))
 
 
-def test_a_save_that_fails_half_way_is_not_taken_for_a_model(words, tmp_path):
+def test_what_cannot_be_saved_writes_nothing(words, tmp_path):
     model = Categorify(inputCols=["s"], outputCols=["id"]).fit(words)
     model._state = State({"not": {1, 2}}, model._state.tables)  # a set is no JSON, so the metadata cannot be written
     path = str(tmp_path / "m")
-    with pytest.raises(TypeError):
+    with pytest.raises(PersistenceError, match=r"save: found a Param or fact that JSON cannot hold .* nothing was"):
         model.save(path)
-    with pytest.raises(PersistenceError, match=r"(no metadata|found nothing), expected a saved stage"):
-        CategorifyModel.load(path)
+    assert not Path(path).exists()
+
+
+def test_an_overwrite_that_fails_leaves_the_old_model(words, tmp_path):
+    model = Categorify(inputCols=["s"], outputCols=["id"]).fit(words)
+    path = str(tmp_path / "m")
+    model.save(path)
+    model._state = State({"not": float("nan")}, model._state.tables)
+    with pytest.raises(PersistenceError, match="JSON cannot hold"):
+        model.write().overwrite().save(path)
+    assert CategorifyModel.load(path).transform(words).count() == 4
+
+
+def test_an_interrupted_save_is_not_taken_for_a_model(saved):
+    shutil.rmtree(Path(stage_path(saved, 0), "metadata"))
+    with pytest.raises(PersistenceError, match="found no metadata, expected a saved stage"):
+        CategorifyModel.load(stage_path(saved, 0))
+
+
+def test_a_second_metadata_file_cannot_hide_a_class(spark, saved):
+    Path(stage_path(saved, 1), "metadata", "data.json").write_text('{"class": "antigravity.Payload", "uid": "x"}\n')
+    with pytest.raises(PersistenceError, match="found more than one line of metadata"):
+        aiok_spark.load(saved)
+
+
+@pytest.mark.parametrize("uid", ["../../elsewhere", "x/_hidden", ".hidden", "_hidden", ""])
+def test_a_stage_cannot_be_named_to_lie_elsewhere(spark, saved, uid):
+    change_metadata(saved, paramMap={"stageUids": [uid], "language": "Python"})
+    with pytest.raises(UnsafeClassError, match="names a place"):
+        aiok_spark.load(saved)
+
+
+def test_a_class_deep_in_a_cross_validator_is_checked(words, tmp_path):
+    inner = Pipeline(stages=[Categorify(inputCols=["s"], outputCols=["prediction"])])
+    validator = CrossValidator(estimator=inner, estimatorParamMaps=[{}], evaluator=RegressionEvaluator(), numFolds=2)
+    path = str(tmp_path / "cv")
+    validator.save(path)
+    assert aiok_spark.load(path).uid == validator.uid
+    nested = next(Path(path, "estimator", "stages").iterdir())
+    change_metadata(nested, **{"class": "antigravity.Payload"})
+    with pytest.raises(UnsafeClassError, match=r"antigravity.Payload"):
+        aiok_spark.load(path)
 
 
 def test_loading_by_the_wrong_class_says_which_is_right(words, tmp_path):
