@@ -57,12 +57,14 @@ def copy_applies_extra(s: Subject) -> None:
 def copy_is_independent(s: Subject) -> None:
     """Neither ``copy(extra)`` nor setting a Param of the copy changes the original."""
     for part in s.parts:
-        before = snapshot(part)
+        before, values = snapshot(part), dict(part._paramMap)
         param, value = s.renaming(part)
         part.copy({param: value})
         made = part.copy()
         made.set(made.getParam(param.name), value)
-        expect_none(changes(before, snapshot(part)), "the original as it was")
+        after = snapshot(part)
+        part._paramMap = values  # so that this fault does not become one of every other rule
+        expect_none(changes(before, after), "the original as it was")
 
 
 @rule(copy_keeps_uid_and_params, transform_is_repeatable)

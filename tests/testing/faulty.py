@@ -85,6 +85,13 @@ class Inexplicable(Shift):
         return "see the manual"
 
 
+class TwoFaults(Shift):
+    setAmount = None
+
+    def explainParams(self):
+        return ""
+
+
 # Uid, copy and fit
 
 
