@@ -39,15 +39,16 @@ def cost() -> Iterator[dict[str, float]]:
 
 
 def memory() -> dict[str, float]:
-    """Resident MiB: this Python (``driver``), the JVMs, all other processes, and the largest of those."""
+    """Resident MiB: this Python (``driver``), the JVMs, all other Pythons, and the largest of those."""
     me = psutil.Process()
     found = {"driver": me.memory_info().rss / _MIB, "jvm": 0.0, "workers": 0.0, "worker": 0.0}
     for process in me.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             size = process.memory_info().rss / _MIB
-            if process.name() == "java":
+            name = process.name()
+            if name == "java":
                 found["jvm"] += size
-            else:
+            elif name.startswith("python"):  # what the JVM forks to start a command looks as large as itself
                 found["workers"] += size
                 found["worker"] = max(found["worker"], size)
     return found
