@@ -15,7 +15,8 @@ from pyspark.sql.types import DoubleType, IntegerType, LongType, StructField, St
 from aiok_spark import register
 from aiok_spark.core.params import HasInputCols, HasOutputCols
 from aiok_spark.core.schema import double_field
-from aiok_spark.core.stage import RowLocalTransformer
+from aiok_spark.core.stage import Estimator, FitTimeModel, RowLocalModel, RowLocalTransformer
+from aiok_spark.core.state import State
 from tests.testing.stages import Centre, CentreModel, Shift, quoted
 
 FAULTS = []  # (stage class, the rules that it breaks)
@@ -397,3 +398,27 @@ class DoesNotPickle(_Double):
     def __init__(self, *, inputCols=None, outputCols=None):
         super().__init__(**self._input_kwargs)
         self.lock = threading.Lock()
+
+
+@register
+class FitTimeModelOfDouble(FitTimeModel, RowLocalModel, _Double):
+    def _transform_training(self, dataset):
+        return super()._transform(dataset).withColumn(self.getOutputCols()[0], F.lit(0.0))
+
+
+@register
+class FitTime(Estimator, HasInputCols, HasOutputCols):
+    """A fit-time stage on our own base, without a fault of its own."""
+
+    _model = FitTimeModelOfDouble
+
+    @keyword_only
+    def __init__(self, *, inputCols=None, outputCols=None, verbose=True):
+        super().__init__()
+        self.setParams(**self._input_kwargs)
+
+    def _output_fields(self, inputs):
+        return [double_field(name) for name in self._paired_outputs()]
+
+    def _fit_state(self, dataset):
+        return State()

@@ -5,7 +5,7 @@ import pytest
 from aiok_spark.core.errors import DataError, ParamError
 from aiok_spark.testing import ConformanceError, check_stage
 from aiok_spark.testing.rules import RULES
-from tests.testing.faulty import FAULTS, Double, TwoFaults
+from tests.testing.faulty import FAULTS, Double, FitTime, TwoFaults
 from tests.testing.stages import Centre, Shift
 
 
@@ -53,6 +53,14 @@ def test_a_fault_is_found_by_its_name(spark, mode, small, cls, rules):
         check_stage(configured(cls), small, labelCols=labels)
     assert set(error.value.report.failed) == set(rules), str(error.value)
     assert all(f"  {rule} (" in str(error.value) for rule in rules)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="2026-11-21: Pipeline.fit does not transform with its last estimator, so the training form is still there",
+)
+def test_a_fit_time_stage_passes(spark, small):
+    check_stage(configured(FitTime), small)
 
 
 def test_every_rule_that_a_fault_can_break_is_tried():
