@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
 from functools import reduce
-from typing import Any
+from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException
@@ -17,6 +21,8 @@ except ImportError as missing:  # pragma: no cover
     raise ImportError("aiok_spark needs Spark 3.5 or newer with pyarrow") from missing
 
 _PART = 32 << 20  # bytes of a table in one part
+_SMALL = 1 << 20  # bytes of a table that may ride in a Connect message
+_Give = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]  # what mapInArrow takes
 
 __all__ = [
     "arrow_schema",
@@ -26,6 +32,7 @@ __all__ = [
     "is_cached",
     "is_connect",
     "path_exists",
+    "read_parquet",
     "session_id",
     "session_of",
     "spark_schema",
@@ -90,30 +97,70 @@ def to_arrow(df: DataFrame) -> pa.Table:
 def from_arrow(spark: SparkSession, table: pa.Table) -> DataFrame:
     """DataFrame of an Arrow table, of any size that the driver holds.
 
-    Handed over in parts, as neither a task nor a Connect message may be large.  Classic Spark 3.5
-    takes no Arrow table, and 4.x puts one into its tasks; so on classic a task yields each part,
-    which travels with the task's function as a broadcast.
+    Handed over in parts, as neither a task nor a Connect message may be large, each given by a task.
+    On classic a part travels with the task's function, as a broadcast.  On Connect the parts go ahead
+    as artifact files: rows in a message would stay on the server's heap, one object each.
     """
+    schema = from_arrow_schema(table.schema)
+    if is_connect(spark) and _at_least_4(spark) and table.nbytes <= _SMALL:
+        return spark.createDataFrame(table, schema)
     rows = max(1, int(table.num_rows * min(1.0, _PART / max(1, table.nbytes))))
-    parts = [table.slice(i, rows).combine_chunks() for i in range(0, max(1, table.num_rows), rows)]
-    made = [_from_part(spark, part) for part in parts]
+    # As bytes, because a slice of a table is pickled with all that it was cut from.
+    streams = [_stream(table.slice(i, rows)) for i in range(0, max(1, table.num_rows), rows)]
+    if is_connect(spark):
+        names = [_send(spark, stream) for stream in streams]
+        return spark.range(0, len(names), 1, len(names)).mapInArrow(_from_files(names), schema)
+    made = [spark.range(0, 1, 1, 1).mapInArrow(_from_bytes(stream), schema) for stream in streams]
     return reduce(lambda a, b: a.union(b), made)
 
 
-def _from_part(spark: SparkSession, part: pa.Table) -> DataFrame:
-    if is_connect(spark) and _at_least_4(spark):
-        return spark.createDataFrame(part, from_arrow_schema(part.schema))
-
-    # As bytes, because a slice of a table is pickled with all that it was cut from.
+def _stream(table: pa.Table) -> bytes:
     with pa.BufferOutputStream() as sink:
-        with pa.ipc.new_stream(sink, part.schema) as writer:
-            writer.write_table(part)
-        data = sink.getvalue().to_pybytes()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue().to_pybytes())
 
-    def give(_: Any) -> Any:
-        yield from pa.ipc.open_stream(data)
 
-    return spark.range(0, 1, 1, 1).mapInArrow(give, from_arrow_schema(part.schema))
+def _send(spark: SparkSession, stream: bytes) -> str:
+    """Upload as an artifact; gives its file name, which holds its digest."""
+    name = f"aiok_{hashlib.sha256(stream).hexdigest()}.arrow"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(stream)
+        spark.addArtifacts(str(path), file=True)
+    return name
+
+
+# Nested functions are pickled by value, so they also run where this package is absent.
+
+
+def _from_bytes(stream: bytes) -> _Give:
+    def give(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from pa.ipc.open_stream(stream)
+
+    return give
+
+
+def _from_files(names: list[str]) -> _Give:
+    def give(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import SparkFiles
+
+        for batch in numbers:
+            for number in batch.column(0).to_pylist():
+                with pa.memory_map(SparkFiles.get(names[number])) as file:
+                    yield from pa.ipc.open_stream(file)
+
+    return give
+
+
+def read_parquet(spark: SparkSession, path: str) -> pa.Table:
+    """A Parquet directory as Arrow.
+
+    File by file, as the driver's JVM holds all that a task gives several times over.
+    """
+    rows = spark.read.parquet(path)
+    files = [unquote(file) for file in sorted(rows.inputFiles())]  # Spark gives URIs and takes paths
+    return pa.concat_tables(to_arrow(spark.read.schema(rows.schema).parquet(file)) for file in files or [path])
 
 
 def _at_least_4(spark: SparkSession) -> bool:

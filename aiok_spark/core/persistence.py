@@ -105,7 +105,7 @@ class StageReader(MLReader):
                 f"{path}: found a saved {cls.__name__}, expected a {self.cls.__name__}; "
                 f"use {cls.__name__}.load or aiok_spark.load"
             )
-        return restore(cls, metadata, path, lambda name: compat.to_arrow(spark.read.parquet(f"{path}/data/{name}")))
+        return restore(cls, metadata, path, lambda name: compat.read_parquet(spark, f"{path}/data/{name}"))
 
 
 def restore(cls: type, metadata: dict[str, Any], path: str, read_table: Callable[[str], pa.Table]) -> Any:

@@ -65,10 +65,18 @@ def test_shipping_the_package_twice_is_harmless(spark):
 
 def test_from_arrow_and_back(spark, monkeypatch):
     monkeypatch.setattr(compat, "_PART", 100)  # so that this is many parts
+    monkeypatch.setattr(compat, "_SMALL", 100)
     table = pa.table({"i": pa.array(range(100), pa.int64()), "s": [f"text {i}" for i in range(100)]})
-    assert compat.to_arrow(compat.from_arrow(spark, table)).sort_by("i") == table
+    for _ in range(2):  # on Connect the second finds its files there
+        assert compat.to_arrow(compat.from_arrow(spark, table)).sort_by("i") == table
     empty = compat.to_arrow(compat.from_arrow(spark, table.slice(0, 0)))
     assert empty.num_rows == 0 and empty.schema.names == ["i", "s"]
+
+
+def test_read_parquet_reads_every_file_whatever_the_path_is_called(spark, tmp_path):
+    path = str(tmp_path / "a folder of 100%")
+    spark.range(0, 100, 1, 3).write.parquet(path)
+    assert sorted(compat.read_parquet(spark, path)["id"].to_pylist()) == list(range(100))
 
 
 def test_importing_the_package_imports_no_spark():
