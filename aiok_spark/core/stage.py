@@ -242,6 +242,10 @@ class FitTimeModel(Model):
 
     The first transform of the very DataFrame object that was fitted gives the training form, once:
     ``Pipeline.fit`` makes that call to feed the next stage.  All others give the inference form.
+
+    ``Pipeline.fit`` makes no such call for its last estimator.  If that is a fit-time stage with nothing
+    but the rows before it, the first ``transform`` of the very object that was fitted gives the training
+    form, as it does after a plain ``fit``.
     """
 
     _fitted_on: weakref.ref[DataFrame] | None = None

@@ -149,10 +149,10 @@ def _judge(rule: Rule, subject: Subject, report: Report, reasons: Mapping[str, s
 
 def _told(error: Exception) -> str:
     """The part of an error that says why, and where it was raised."""
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    # Spark's text of a worker's error ends with the Python traceback, whose last line is the error.
-    python = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b.*: ", line)]
-    what = (python or lines or [""])[-1 if python else 0]
+    text = str(error).strip()
+    # Spark's text of a worker's error has the Python traceback, whose last unindented line is the error.
+    _, _, python = text.partition("Traceback (most recent call last):")
+    what = (re.findall(r"^[A-Za-z_][\w.]*: .*", python, re.MULTILINE) or [text.partition("\n")[0]])[-1]
     here = traceback.extract_tb(error.__traceback__)[-1]
     return f"raised {type(error).__name__}: {what[:500]} ({here.name}, line {here.lineno} of {here.filename})"
 

@@ -63,10 +63,10 @@ def threads_fit_at_once(s: Subject) -> None:
     """Two threads that fit one estimator, each its own rows, get the models that each alone gets."""
     applies(isinstance(s.stage, Estimator), "not an estimator")
     half = s.rows[: len(s.rows) // 2]
-    alone = s.stage.fit(s.frame(half)).transform(s.frame()).collect()
+    alone = s.stage.fit(s.frame(half)).transform(s.frame(half)).collect()
     one, other = _at_once(lambda: s.stage.fit(s.frame()), lambda: s.stage.fit(s.frame(half)))
     s.expect_same(one.transform(s.frame()))
-    different = difference(other.transform(s.frame()).collect(), alone, [ROW] if ROW in alone[0].__fields__ else [])
+    different = difference(other.transform(s.frame(half)).collect(), alone, [ROW] if ROW in alone[0].__fields__ else [])
     expect(different is None, different or "", "what the fit alone gives")
 
 

@@ -15,6 +15,7 @@ from aiok_spark.core.errors import DataError
 from aiok_spark.core.schema import column
 from aiok_spark.core.stage import Stage
 from aiok_spark.testing.equality import collect_all, difference
+from aiok_spark.testing.passing import PassThrough
 from aiok_spark.testing.rules import applies, expect
 from aiok_spark.testing.snapshot import changes, snapshot
 
@@ -119,8 +120,11 @@ class Subject:
 
     @cached_property
     def pipeline_model(self) -> PipelineModel:
-        """A PipelineModel fitted on ``pipeline_training``, which it has not transformed since."""
-        return Pipeline(stages=[self.stage]).fit(self.pipeline_training)
+        """A PipelineModel fitted on ``pipeline_training``, which it has not transformed since.
+
+        Another estimator follows the stage, because a fit-time stage keeps its training form for the next one.
+        """
+        return Pipeline(stages=[self.stage, PassThrough()]).fit(self.pipeline_training)
 
     @cached_property
     def pipeline_training(self) -> DataFrame:

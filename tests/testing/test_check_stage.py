@@ -55,10 +55,6 @@ def test_a_fault_is_found_by_its_name(spark, mode, small, cls, rules):
     assert all(f"  {rule} (" in str(error.value) for rule in rules)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="2026-11-21: Pipeline.fit does not transform with its last estimator, so the training form is still there",
-)
 def test_a_fit_time_stage_passes(spark, small):
     check_stage(configured(FitTime), small)
 
