@@ -27,7 +27,8 @@ STAGES = {
     "FillMissing by a constant": FillMissing(**named(["wild", "total"]), strategy="constant", value=-1),
     "HashBuckets": HashBuckets(**named(CATEGORIES), numBuckets=7, salt=3),
     "HashBuckets in place": HashBuckets(**replacing(CATEGORIES), nullPolicy="null"),
-    "HashBuckets of lists": HashBuckets(**replacing(["tags", "codes"])),
+    "HashBuckets of lists of strings": HashBuckets(**replacing(["tags"])),
+    "HashBuckets of lists of numbers": HashBuckets(**replacing(["codes"])),
     "Categorify": Categorify(**named(CATEGORIES), minFrequency=2),
     "Categorify in place": Categorify(**replacing(["city", "device"]), sharedVocabulary=[["city", "device"]]),
     "Categorify of lists": Categorify(**replacing(["tags", "codes"]), oovPolicy="null"),
@@ -35,11 +36,18 @@ STAGES = {
     "Categorify by joins": Categorify(**named(["city", "total"]), joinAbove=0),
 }
 
+NULL_LISTS = "2026-11-21: nothing is fitted, so in the dict of a row a null list counts as a null value"
 SKIPPED = {
-    "HashBuckets of lists": {
-        "rows_without_spark_agree": "2026-11-21: nothing is fitted, so in the dict of a row a null list is a null value"
-    },
+    "HashBuckets of lists of strings": {"rows_without_spark_agree": NULL_LISTS},
+    "HashBuckets of lists of numbers": {"rows_without_spark_agree": NULL_LISTS},
 }
+BROKEN = {
+    "HashBuckets of lists of numbers": "2026-11-21: pandas_udf gets [2, null] as [2.0, NaN], which worker.py refuses",
+}
+CASES = [
+    pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=BROKEN[name]) if name in BROKEN else [])
+    for name in STAGES
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +55,7 @@ def frame(spark):
     return mixed_frame(spark)
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", CASES)
 def test_a_stage_is_a_first_class_citizen(frame, name):
     stage = STAGES[name]
     if stage.hasParam("nullPolicy") and stage.getNullPolicy() == "error":
