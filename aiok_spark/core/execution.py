@@ -32,7 +32,7 @@ from pyspark.sql.types import (
 
 from aiok_spark.core import compat, ship, worker
 from aiok_spark.core.fusion import Run, run_of, tag
-from aiok_spark.core.schema import column, put_columns
+from aiok_spark.core.schema import column, element, put_columns
 from aiok_spark.core.steps import Prepared, Step
 from aiok_spark.kernels.program import Program
 
@@ -208,15 +208,23 @@ def _udf(component: _Component, spark: object, way: str) -> Column:
     if way == "arrow_udf":
         return F.arrow_udf(worker.arrow_caller(unpack), result)(*[a.value for a in arguments])
     # pandas cannot tell null from NaN, nor hold a null among integers, so the mask crosses by itself.
-    masked = [a.nullable and _is_number(a.kind) for a in arguments]
-    columns = [
-        c
-        for a, mask in zip(arguments, masked, strict=True)
-        for c in ([F.coalesce(a.value, F.lit(0).cast(a.kind)), a.value.isNull()] if mask else [a.value])
-    ]
+    masked = [a.nullable and _is_number(element(a.kind)) for a in arguments]
+    columns = [c for a, mask in zip(arguments, masked, strict=True) for c in (_with_mask(a) if mask else [a.value])]
     types = [compat.arrow_type(a.kind) for a in arguments]
     make: Callable[..., object] = worker.pandas_caller if len(component.outputs) == 1 else worker.pandas_struct_caller
     return F.pandas_udf(make(unpack, types, masked), result)(*columns)
+
+
+def _with_mask(argument: _Argument) -> list[Column]:
+    """The numbers with zero in place of null, and where the nulls are; lists element by element."""
+    kind = element(argument.kind)
+
+    def filled(value: Column) -> Column:
+        return F.coalesce(value, F.lit(0).cast(kind))
+
+    if isinstance(argument.kind, ArrayType):
+        return [F.transform(argument.value, filled), F.transform(argument.value, F.isnull)]
+    return [filled(argument.value), argument.value.isNull()]
 
 
 def _map_in_arrow(run: Run, components: list[_Component]) -> DataFrame:

@@ -52,9 +52,19 @@ def _pandas_runner(unpack: Callable[[], Any], types: list[pa.DataType], masked: 
         arrays = []
         for kind, mask in zip(types, masked, strict=True):
             values = next(series)
-            null = next(series).to_numpy(bool) if mask else None
-            arrays.append(pa.array(values.to_numpy(), kind, mask=null, from_pandas=False))
+            if not mask:
+                arrays.append(pa.array(values.to_numpy(), kind, from_pandas=False))
+            elif pa.types.is_list(kind):
+                rows = [unmasked(*row) for row in zip(values, next(series), strict=True)]
+                arrays.append(pa.array(rows, kind))
+            else:
+                arrays.append(pa.array(values.to_numpy(), kind, mask=next(series).to_numpy(bool), from_pandas=False))
         return [to_series(a) for a in program(arrays)]
+
+    def unmasked(values: Any, nulls: Any) -> Any:
+        if values is None:
+            return None
+        return [None if null else value for value, null in zip(values.tolist(), nulls, strict=True)]
 
     def to_series(array: pa.Array) -> pd.Series:
         if pa.types.is_nested(array.type):  # pyspark takes lists as objects only
