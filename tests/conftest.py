@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pyspark
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
+
+settings.register_profile("fixed", derandomize=True)  # the same examples in every run
+settings.load_profile("fixed")
 
 MASTERS = {"local": "local[2]", "local-cluster": "local-cluster[2,1,1024]"}
 
@@ -55,7 +59,7 @@ def mode(request):
 @pytest.fixture(scope="session")
 def spark(mode, tmp_path_factory):
     """Give the session that all tests share."""
-    settings = {
+    conf = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.memory": "2g",
@@ -65,21 +69,21 @@ def spark(mode, tmp_path_factory):
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         "spark.log.level": "ERROR",
     }
-    yield from _connect(settings) if mode == "connect" else _classic(mode, settings)
+    yield from _connect(conf) if mode == "connect" else _classic(mode, conf)
 
 
-def _classic(mode, settings):
+def _classic(mode, conf):
     builder = SparkSession.builder.master(MASTERS[mode])
-    for key, value in settings.items():
+    for key, value in conf.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     yield session
     session.stop()
 
 
-def _connect(settings):
+def _connect(conf):
     # The server is a process of its own: a Connect client has no JVM, and its tests must not find one.
-    command = [sys.executable, str(Path(__file__).with_name("connect_server.py")), json.dumps(settings)]
+    command = [sys.executable, str(Path(__file__).with_name("connect_server.py")), json.dumps(conf)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         port = server.stdout.readline().strip()
         assert port, "the Connect server did not start; its log is above"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -38,6 +39,8 @@ from aiok_spark.kernels.program import Program
 
 if TYPE_CHECKING:
     from aiok_spark.core.stage import RowLocal
+
+BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 WAYS = ("expressions", "arrow_udf", "pandas_udf", "mapInArrow")
 
@@ -81,6 +84,22 @@ def transform(stage: RowLocal, df: DataFrame) -> DataFrame:
             return tag(_cross(hoisted), hoisted)
     run = run.extended(steps, names) if run else Run(df, tuple(steps), tuple(names))
     return tag(_cross(run), run)
+
+
+def map_batches(df: DataFrame, function: BatchFunction, schema: pa.Schema) -> DataFrame:
+    """Run a function from record batches to record batches on each partition.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Its columns reach the function by position.
+    function : callable
+        Picklable, with its state; it travels by ``ship``.
+    schema : pyarrow.Schema
+        Of the batches that it gives.
+    """
+    call = worker.stream_caller(ship.pack(compat.session_of(df), function))
+    return df.mapInArrow(call, compat.spark_schema(schema))
 
 
 def _expressions(stage: RowLocal, steps: list[Step]) -> list[tuple[StructField, Column]] | None:

@@ -74,9 +74,12 @@ def to_finite(value: Any) -> float:
 def to_int(value: Any) -> int:
     """A whole number; 3.0 passes, 3.5 and True do not."""
     value = _plain(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or int(to_finite(value)) != value:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    # An int is taken as it is: by way of a float it would lose its digits above 2^53.
+    if isinstance(value, bool) or not isinstance(value, int):
         raise _refuse(value, "a whole number")
-    return int(value)
+    return value
 
 
 def at_least(low: int) -> Callable[[Any], int]:

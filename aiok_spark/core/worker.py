@@ -94,3 +94,14 @@ def map_caller(
             )
 
     return call
+
+
+def stream_caller(
+    unpack: Callable[[], Any],
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """For ``mapInArrow``: a function from batches to batches."""
+
+    def call(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from unpack()(batches)
+
+    return call

@@ -175,7 +175,9 @@ class CategorifyModel(_CategorifyParams, RowLocalModel):
             Prepared(
                 columns=partial(_keys_of, kind=f.dataType, salt=found.salt),
                 types=(same_shape(f.dataType, LongType()),),
-                kernel=partial(ids.lookup_keys, index=found.index(found.group_of(f.name)), policy=policy),
+                kernel=partial(
+                    ids.lookup_keys, index=found.index(found.group_of(f.name)), null_key=found.null_key, policy=policy
+                ),
             )
             for f, policy in zip(self._typed(inputs), self._policies(), strict=True)
         ]

@@ -20,7 +20,7 @@ from pyspark.sql.types import (
 from aiok_spark.core.params import HasInputCols, HasOutputCols, one_of, param
 from aiok_spark.core.schema import element, nominal_metadata, require_categorical, same_shape
 from aiok_spark.core.stage import Stage
-from aiok_spark.kernels.ids import NULL_KEY, Policy
+from aiok_spark.kernels.ids import Policy
 
 POLICY = one_of("id", "null", "error")
 
@@ -59,7 +59,7 @@ def value_type(kind: DataType) -> DataType:
 
 
 def key(value: Column, salt: int) -> Column:
-    """64-bit key of a value that is not null; ``kernels.hashing.xxhash64`` off Spark."""
+    """64-bit key of a value; ``kernels.hashing.xxhash64`` off Spark."""
     return F.xxhash64(F.lit(salt).cast("long"), value)
 
 
@@ -69,8 +69,8 @@ def each(value: Column, kind: DataType, function: Callable[[Column], Column]) ->
 
 
 def prepared_keys(value: Column, kind: DataType, salt: int) -> Column:
-    """Keys with ``NULL_KEY`` for null; a null array stays null."""
-    return each(value, kind, lambda v: F.when(v.isNull(), F.lit(NULL_KEY).cast("long")).otherwise(key(v, salt)))
+    """Keys; of a null, the salt's own, as Spark leaves nulls out of a hash; a null array stays null."""
+    return each(value, kind, lambda v: key(v, salt))
 
 
 def null_expression(policy: Policy) -> Column:

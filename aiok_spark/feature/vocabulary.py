@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial, reduce
 from numbers import Integral
+from operator import or_
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType
+from pyspark.sql.types import ArrayType, DataType, StructType
 
 from aiok_spark.core import compat
-from aiok_spark.core.schema import column, element
+from aiok_spark.core.execution import map_batches
+from aiok_spark.core.schema import column, element, same_shape
 from aiok_spark.core.state import State
 from aiok_spark.feature.encoding import value_type
-from aiok_spark.kernels.hashing import seed_of, xxhash64
-from aiok_spark.kernels.ids import NULL_KEY
+from aiok_spark.kernels.counting import PARTIAL, count, merge, read_counts
+from aiok_spark.kernels.hashing import null_key, seed_of, xxhash64
 from aiok_spark.kernels.keyindex import KeyIndex
 
 OOV_ID, NULL_ID, FIRST_ID = 0, 1, 2  # the reserved ids, and where the values start
@@ -59,6 +62,11 @@ class Vocabularies:
         sizes = [len(t) for t in counted]
         facts = {"groups": groups, "sizes": sizes, "types": types, "lists": lists, "salt": salt}
         return State(facts, {"vocabulary": pa.concat_tables(tables)})
+
+    @property
+    def null_key(self) -> np.int64:
+        """What stands for null among keys."""
+        return null_key(self.salt)
 
     @property
     def seed(self) -> int:
@@ -114,58 +122,51 @@ class Vocabularies:
 def count_values(dataset: DataFrame, groups: list[list[str]], minFrequency: int) -> list[pa.Table]:
     """Distinct values of each group of columns, most frequent first, of equals the smallest.
 
-    One pass over the rows, as they may be dear to compute; it takes no more time than a job for each
-    column that reads just that column.
+    One pass over the rows, as they may be dear to compute.  Each Python worker counts its rows, the
+    counts are shuffled as blobs and added up, and the totals come to the driver.
 
     Returns
     -------
     list of pyarrow.Table
         ``value`` (string or long) and ``count``; values seen less often than ``minFrequency`` are left out.
     """
-    fields = {f.name: f.dataType for f in dataset.schema.fields}
-    cells = [_cells(name, fields[name], g) for g, names in enumerate(groups) for name in names]
-    rows = dataset.select(F.explode(F.concat(*cells)).alias("cell")).select("cell.group", "cell.value")
-    counted = rows.where("value IS NOT NULL").groupBy("group", "value").count()
-    if minFrequency > 1:
-        counted = counted.where(F.col("count") >= minFrequency)
-    table = compat.to_arrow(counted).combine_chunks()
-    group = table["group"].to_numpy()
-    order = np.argsort(group, kind="stable")
-    table, ends = table.select(["value", "count"]).take(order), np.searchsorted(group[order], range(len(groups) + 1))
-    parts = []
-    for g, names in enumerate(groups):
-        part = table.slice(ends[g], ends[g + 1] - ends[g])
-        kind = compat.arrow_type(value_type(element(fields[names[0]])))
-        part = part.set_column(0, "value", pc.cast(part["value"], kind))
-        # Sorted here and not by Spark: a sort there would count twice, once to find its ranges.
-        parts.append(part.sort_by([("count", "descending"), ("value", "ascending")]))
-    return parts
+    kinds = {f.name: _plain(f.dataType) for f in dataset.schema.fields}
+    cells = [(name, g) for g, names in enumerate(groups) for name in names]
+    rows = dataset.select(*[column(name).cast(kinds[name]).alias(f"c{i}") for i, (name, _) in enumerate(cells)])
+    parts = map_batches(rows, partial(count, groups=[g for _, g in cells]), PARTIAL)
+    merged = map_batches(parts.repartition("group", "bucket"), partial(merge, least=minFrequency), PARTIAL)
+    found: dict[int, list[pa.Table]] = {}
+    for row in compat.to_arrow(merged).to_pylist():
+        found.setdefault(row["group"], []).append(read_counts(row["counts"]))
+    empty = [compat.arrow_schema(StructType().add("value", element(kinds[g[0]])).add("count", "long")) for g in groups]
+    tables = [pa.concat_tables([schema.empty_table(), *found.get(g, [])]) for g, schema in enumerate(empty)]
+    return [t.sort_by([("count", "descending"), ("value", "ascending")]).combine_chunks() for t in tables]
 
 
 def has_value(dataset: DataFrame, names: list[str]) -> bool:
     """Whether some cell of the columns holds a value."""
     fields = {f.name: f.dataType for f in dataset.schema.fields}
-    rows = dataset.select(F.explode(F.concat(*[_cells(name, fields[name], 0) for name in names])).alias("cell"))
-    return rows.where("cell.value IS NOT NULL").limit(1).count() > 0
+    found = [
+        F.exists(column(n), lambda x: x.isNotNull()) if isinstance(fields[n], ArrayType) else column(n).isNotNull()
+        for n in names
+    ]
+    return dataset.where(reduce(or_, found)).limit(1).count() > 0
 
 
-def _cells(name: str, kind: DataType, group: int) -> Column:
-    """The cells of a column as an array of structs of its group's number and the value's text."""
-
-    def cell(value: Column) -> Column:
-        return F.struct(F.lit(group).alias("group"), value.alias("value"))
-
-    plain = value_type(element(kind))
-    if not isinstance(kind, ArrayType):
-        return F.array(cell(column(name).cast(plain).cast("string")))
-    texts = column(name).cast(ArrayType(plain)).cast("array<string>")
-    return F.transform(F.coalesce(texts, F.array().cast("array<string>")), cell)
+def _plain(kind: DataType) -> DataType:
+    """What the values of a column are counted as, in a list if the column holds lists."""
+    return same_shape(kind, value_type(element(kind)))
 
 
 def _keys(counted: Sequence[pa.Table]) -> tuple[list[np.ndarray], int]:
     """Keys of all values, and the first salt for which no two of a vocabulary have the same one."""
     for salt in range(100):
         keys = [xxhash64(table["value"].combine_chunks(), seed_of(salt)) for table in counted]
-        if all(len(np.unique(np.append(k, NULL_KEY))) == len(k) + 1 for k in keys):
+        if not any(_repeats(np.append(k, null_key(salt))) for k in keys):
             return keys, salt
     raise AssertionError("100 salts in a row collided; their hashes cannot be independent")
+
+
+def _repeats(keys: np.ndarray) -> bool:
+    keys.sort()
+    return bool((keys[1:] == keys[:-1]).any())

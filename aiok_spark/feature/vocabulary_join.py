@@ -10,7 +10,7 @@ from aiok_spark.core import compat
 from aiok_spark.core.schema import column
 from aiok_spark.feature.encoding import null_expression, prepared_keys
 from aiok_spark.feature.vocabulary import Vocabularies
-from aiok_spark.kernels.ids import NULL_KEY, Policy
+from aiok_spark.kernels.ids import Policy
 
 
 def with_keys(dataset: DataFrame, inputs: dict[str, DataType], salt: int) -> DataFrame:
@@ -32,7 +32,8 @@ def join_ids(
     table = vocabularies.table(vocabularies.group_of(name)).select(["key", "id"])
     ids = compat.from_arrow(compat.session_of(dataset), table.rename_columns(["__aiok_at", "__aiok_id"]))
     key, found = column(key_name(name)), F.col("__aiok_id")
-    value = F.when(key == NULL_KEY, null_expression(policy)).when(found.isNull(), _unknown(policy)).otherwise(found)
+    is_null = key == int(vocabularies.null_key)
+    value = F.when(is_null, null_expression(policy)).when(found.isNull(), _unknown(policy)).otherwise(found)
     joined = dataset.join(ids, key == F.col("__aiok_at"), "left").withColumn(output.name, value)
     return joined.drop(key_name(name), "__aiok_at", "__aiok_id")
 

@@ -34,6 +34,11 @@ def seed_of(salt: int) -> int:
     return int(_hash_longs(np.array([salt], np.int64), np.uint64(_SPARK_SEED))[0])
 
 
+def null_key(salt: int) -> np.int64:
+    """What SQL's ``xxhash64(salt, NULL)`` gives: it leaves out nulls, so the hash of the salt alone."""
+    return np.uint64(seed_of(salt)).view(np.int64)
+
+
 def xxhash64(values: pa.Array, seed: int) -> npt.NDArray[np.int64]:
     """Hash each value; what stands at null is meaningless.
 

@@ -17,10 +17,6 @@ from aiok_spark.kernels.keyindex import KeyIndex
 from aiok_spark.kernels.lists import map_values
 from aiok_spark.kernels.program import RowKernel
 
-# The key that stands for null where a null cannot cross (a pandas long column holds none).
-# A vocabulary never contains it: the fit chooses another salt if a value has this key.
-NULL_KEY = 0
-
 
 @dataclass(frozen=True)
 class Policy:
@@ -51,14 +47,12 @@ class Policy:
         )
 
 
-def lookup_keys(columns: list[pa.Array], index: KeyIndex, policy: Policy) -> list[pa.Array]:
-    """Ids of the keys that the JVM computed; ``NULL_KEY`` or null is null."""
+def lookup_keys(columns: list[pa.Array], index: KeyIndex, null_key: np.int64, policy: Policy) -> list[pa.Array]:
+    """Ids of the keys that the JVM computed; ``null_key`` stands for null, as a pandas column holds none."""
 
     def one(keys: pa.Array) -> pa.Array:
-        if keys.null_count:
-            keys = pc.fill_null(keys, NULL_KEY)
         numbers = keys.to_numpy(zero_copy_only=False)
-        return _finish(index.find(numbers), numbers == NULL_KEY, policy, lambda i: "a value without an id")
+        return _finish(index.find(numbers), numbers == null_key, policy, lambda i: "a value without an id")
 
     return [map_values(column, one) for column in columns]
 
@@ -83,18 +77,20 @@ def _finish(
     ids: npt.NDArray[np.int32], missing: npt.NDArray[np.bool_], policy: Policy, show: Callable[[int], str]
 ) -> pa.Array:
     """Put the policies' ids where there is no known value."""
-    unknown = (ids < 0) & ~missing
+    unknown = ids < 0  # nulls among them, as they have no key
     if policy.refuse_null and missing.any():
         raise policy.error("nulls", "nullPolicy", f"{int(missing.sum())} in this batch")
-    if policy.refuse_unknown and unknown.any():
-        first = show(int(np.argmax(unknown)))
-        raise policy.error(f"{int(unknown.sum())} values that the fit did not see", "oovPolicy", first)
+    if policy.refuse_unknown and (wrong := unknown & ~missing).any():
+        raise policy.error(
+            f"{int(wrong.sum())} values that the fit did not see", "oovPolicy", show(int(np.argmax(wrong)))
+        )
     blank = np.zeros(len(ids), bool)
-    for where, value in ((unknown, policy.unknown), (missing, policy.null)):
-        if value is None:
-            blank |= where
-        else:
-            ids[where] = value
+    if policy.unknown is None:
+        blank |= unknown & ~missing
+    if policy.null is None:
+        blank |= missing
+    ids[unknown] = policy.unknown or 0
+    ids[missing] = policy.null or 0
     return pa.array(ids, mask=blank) if blank.any() else pa.array(ids)
 
 

@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+_SMALL = 1 << 16  # keys up to which the table may be sparse, as it stays in the processor's cache
+_LAST = np.uint64(2**64 - 1)
+
 
 @dataclass(frozen=True)
 class KeyIndex:
-    """Sorted unique 64-bit keys and the id of each.
+    """64-bit keys and the id of each, in a hash table that numpy can search.
 
-    The keys are hashes, so evenly spread: their top bits say where to look, and a table of
-    2^bits starting points makes a look-up one or two memory reads instead of a binary search.
+    The keys are hashes, so evenly spread: their top bits are the slot where a search starts.  The
+    slots hold the keys in ascending order with gaps (linear probing that keeps the order), so a
+    search goes on while it sees smaller keys, which it rarely does.  A slot is empty if it holds the
+    largest key, which ends every search.
     """
 
-    keys: npt.NDArray[np.uint64]
-    ids: npt.NDArray[np.int32]
-    starts: npt.NDArray[np.int32] = field(repr=False)
+    keys: npt.NDArray[np.uint64] = field(repr=False)
+    ids: npt.NDArray[np.int32] = field(repr=False)
     shift: int
 
     @classmethod
@@ -26,29 +30,28 @@ class KeyIndex:
         """From unique keys in any order."""
         unsigned = keys.view(np.uint64)
         order = np.argsort(unsigned, kind="stable")
-        bits = max(1, int(2 * len(keys)).bit_length())
-        shift = 64 - bits
-        unsigned = unsigned[order]
-        counts = np.bincount((unsigned >> np.uint64(shift)).astype(np.int64), minlength=1 << bits)
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
-        # A last key above all others' bucket, so that a look-up never runs off the end.
-        return cls(
-            np.append(unsigned, np.uint64(2**64 - 1)),
-            np.append(ids[order], np.int32(-1)).astype(np.int32),
-            starts,
-            shift,
-        )
+        unsigned, ids = unsigned[order], ids[order]
+        bits = max(1, int(len(keys) * (4 if len(keys) <= _SMALL else 1.5)).bit_length())
+        at = np.arange(len(keys))
+        first = (unsigned >> np.uint64(64 - bits)).astype(np.int64)
+        # Each key's own slot, or the one after its predecessor's where that is taken.
+        slots = np.maximum.accumulate(first - at) + at
+        size = max(1 << bits, int(slots[-1]) + 1 if len(slots) else 0) + 1
+        table, values = np.full(size, _LAST), np.full(size, -1, np.int32)
+        table[slots], values[slots] = unsigned, ids
+        return cls(table, values, 64 - bits)
 
     def find(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Id of each key, -1 where it is unknown."""
         wanted = keys.view(np.uint64)
-        at = self.starts[(wanted >> np.uint64(self.shift)).view(np.int64)]
-        found = self.keys[at]
-        open_ = np.nonzero(found < wanted)[0]  # the next key of the bucket may be the one
-        last = len(self.keys) - 1
-        while len(open_):
-            at[open_] += 1
-            now = self.keys[at[open_]]
-            found[open_] = now
-            open_ = open_[(now < wanted[open_]) & (at[open_] < last)]
-        return np.where(found == wanted, self.ids[at], np.int32(-1))
+        slots = (wanted >> np.uint64(self.shift)).view(np.int64)
+        found = self.keys.take(slots)
+        searching = np.flatnonzero(found < wanted)
+        while len(searching):
+            slots[searching] += 1
+            now = self.keys.take(slots[searching])
+            found[searching] = now
+            searching = searching[now < wanted[searching]]
+        ids = self.ids.take(slots)
+        ids[found != wanted] = -1
+        return ids

@@ -23,6 +23,13 @@ def test_what_is_no_number_is_refused(value):
             convert(value)
 
 
+def test_whole_numbers_keep_all_their_digits():
+    for value in (2**53 + 1, 2**63 - 1, -(2**63), np.int64(2**53 + 1)):
+        assert params.to_int64(value) == int(value)
+    with pytest.raises(ValueError, match="expected a whole number in"):
+        params.to_int64(2**63)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_nan_and_infinity_are_refused_where_they_cannot_be(spark, value):
     with pytest.raises(

@@ -7,12 +7,12 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiok_spark.kernels.hashing import seed_of, xxhash64
-from aiok_spark.kernels.ids import NULL_KEY, Policy, hash_buckets, hash_row, lookup_keys, lookup_row, lookup_values
+from aiok_spark.kernels.hashing import null_key, seed_of, xxhash64
+from aiok_spark.kernels.ids import Policy, hash_buckets, hash_row, lookup_keys, lookup_row, lookup_values
 from aiok_spark.kernels.keyindex import KeyIndex
 
 WORDS = ["a", "b", "", "ß", "a long word that does not fit into thirty-two bytes"]
-SEED = seed_of(0)
+SEED, NULL = seed_of(0), null_key(0)
 IDS = {word: i + 2 for i, word in enumerate(WORDS)}
 INDEX = KeyIndex.build(xxhash64(pa.array(WORDS), SEED), np.arange(2, 2 + len(WORDS), dtype=np.int32))
 CELLS = st.none() | st.sampled_from(WORDS) | st.text(max_size=3)
@@ -31,9 +31,9 @@ def test_lookup_is_a_dict_lookup_by_value_by_key_and_by_row(cells, unknown, null
     p = policy(unknown, null)
     want = [expected(c, p) for c in cells]
     values = pa.array(cells, pa.string())
-    keys = pa.array(np.where(values.is_null(), NULL_KEY, xxhash64(values, SEED)).astype(np.int64))
+    keys = pa.array(np.where(values.is_null(), NULL, xxhash64(values, SEED)).astype(np.int64))
     assert lookup_values([values], INDEX, SEED, p)[0].to_pylist() == want
-    assert lookup_keys([keys], INDEX, p)[0].to_pylist() == want
+    assert lookup_keys([keys], INDEX, NULL, p)[0].to_pylist() == want
     assert [lookup_row(IDS, str, p)([c])[0] for c in cells] == want
 
 
