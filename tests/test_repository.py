@@ -132,3 +132,14 @@ def test_documented_commands_are_make_targets(page):
         assert named <= targets, (
             f"rule 'documented commands are make targets': {page.name} names {sorted(named - targets)}"
         )
+
+
+def test_every_stage_is_in_the_readme_and_in_the_conformance_test():
+    exported = ast.parse((PACKAGE / "feature" / "__init__.py").read_text()).body[-1].value
+    stages = [name for name in ast.literal_eval(exported) if not name.endswith("Model")]
+    table = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    tried = re.findall(r'^    ".*?": (\w+)\(', (ROOT / "tests/feature/test_conformance.py").read_text(), re.MULTILINE)
+    assert stages
+    for stage in stages:
+        assert stage in table, f"rule 'every stage is documented': README.md has no row for {stage}"
+        assert stage in tried, f"rule 'every stage conforms': tests/feature/test_conformance.py does not try {stage}"

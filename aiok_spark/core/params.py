@@ -71,6 +71,14 @@ def to_finite(value: Any) -> float:
     return value
 
 
+def to_positive(value: Any) -> float:
+    """A finite number above zero."""
+    value = to_finite(value)
+    if value <= 0:
+        raise ValueError(f"found {value}, expected a number above 0")
+    return value
+
+
 def to_int(value: Any) -> int:
     """A whole number; 3.0 passes, 3.5 and True do not."""
     value = _plain(value)

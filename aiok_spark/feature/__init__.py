@@ -5,4 +5,12 @@ from aiok_spark.feature.hash_buckets import HashBuckets
 from aiok_spark.feature.missing import FillMissing, FillMissingModel
 from aiok_spark.feature.numeric import Clip, LogTransform
 
-__all__ = ["Categorify", "CategorifyModel", "Clip", "FillMissing", "FillMissingModel", "HashBuckets", "LogTransform"]
+__all__ = [
+    "Categorify",
+    "CategorifyModel",
+    "Clip",
+    "FillMissing",
+    "FillMissingModel",
+    "HashBuckets",
+    "LogTransform",
+]
