@@ -49,8 +49,9 @@ def test_a_fault_is_found_by_its_name(spark, mode, small, cls, rules):
     if mode != "local" or spark.version >= "4":
         pytest.skip("the rules are the same everywhere; that they work there, the other tests show")
     labels = ["label"] if issubclass(cls, Centre) else []
+    skip = {"cross_validates": "2026-11-21: takes a third of the time, and no planted fault is its own"}
     with pytest.raises(ConformanceError) as error:
-        check_stage(configured(cls), small, labelCols=labels)
+        check_stage(configured(cls), small, labelCols=labels, skip=skip)
     assert set(error.value.report.failed) == set(rules), str(error.value)
     assert all(f"  {rule} (" in str(error.value) for rule in rules)
 
