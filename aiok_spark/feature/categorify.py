@@ -57,7 +57,7 @@ class _CategorifyParams(ToIds):
     )
     joinAbove = param(
         "joinAbove",
-        "number of values above which Spark joins a column with its vocabulary instead of sending that (about 24 bytes "
+        "number of values above which Spark joins a column with its vocabulary instead of sending that (about 30 bytes "
         "a value) to every Python worker; arrays are never joined; whole number from 0; default 10000000",
         at_least(0),
         10_000_000,
