@@ -97,7 +97,7 @@ def _defaults(settings: dict[str, str]) -> dict[str, str]:
         defaults["spark.master"] = os.environ.get("SPARK_MASTER", "local[*]")
         if settings.get("spark.master", defaults["spark.master"]).startswith("local"):
             defaults["spark.driver.memory"] = _driver_memory()
-            # Fewer, larger batches to and from Python: a seventh less CPU where many columns cross.
+            # Fewer, larger batches to and from Python, as each has a cost of its own for every column.
             defaults["spark.sql.execution.arrow.maxRecordsPerBatch"] = "50000"
             defaults["spark.sql.shuffle.partitions"] = str(2 * (os.cpu_count() or 1))
     return {key: value for key, value in defaults.items() if key not in site}

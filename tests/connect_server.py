@@ -20,6 +20,7 @@ for key, value in {
 }.items():
     builder = builder.config(key, value)
 
+# By the JVM: Python has no name for the port that the service chose.
 jvm = builder.getOrCreate().sparkContext._jvm
 service = getattr(getattr(jvm, "org.apache.spark.sql.connect.service.SparkConnectService$"), "MODULE$")
 print(service.localPort(), flush=True)  # noqa: T201

@@ -110,6 +110,7 @@ def test_new_session_has_good_defaults():
     assert shown["spark.driver.memory"] == session._driver_memory()
     assert shown["spark.sql.shuffle.partitions"] == str(2 * os.cpu_count())
     assert shown["spark.sql.execution.arrow.pyspark.enabled"] == "true"
+    assert shown["spark.sql.execution.arrow.maxRecordsPerBatch"] == "50000"
     assert shown["python"] == [sys.executable, sys.executable]
 
 

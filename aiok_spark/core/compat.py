@@ -15,6 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
+from aiok_spark.kernels.streams import to_stream
+
 try:  # public since Spark 4.0, private names before
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema, to_arrow_type
 except ImportError as missing:  # pragma: no cover
@@ -22,7 +24,7 @@ except ImportError as missing:  # pragma: no cover
 
 _PART = 32 << 20  # bytes of a table in one part
 _SMALL = 1 << 20  # bytes of a table that may ride in a Connect message
-_Give = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]  # what mapInArrow takes
+BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]  # what mapInArrow takes
 
 __all__ = [
     "arrow_schema",
@@ -106,19 +108,12 @@ def from_arrow(spark: SparkSession, table: pa.Table) -> DataFrame:
         return spark.createDataFrame(table, schema)
     rows = max(1, int(table.num_rows * min(1.0, _PART / max(1, table.nbytes))))
     # As bytes, because a slice of a table is pickled with all that it was cut from.
-    streams = [_stream(table.slice(i, rows)) for i in range(0, max(1, table.num_rows), rows)]
+    streams = [to_stream(table.slice(i, rows)) for i in range(0, max(1, table.num_rows), rows)]
     if is_connect(spark):
         names = [_send(spark, stream) for stream in streams]
         return spark.range(0, len(names), 1, len(names)).mapInArrow(_from_files(names), schema)
     made = [spark.range(0, 1, 1, 1).mapInArrow(_from_bytes(stream), schema) for stream in streams]
     return reduce(lambda a, b: a.union(b), made)
-
-
-def _stream(table: pa.Table) -> bytes:
-    with pa.BufferOutputStream() as sink:
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        return bytes(sink.getvalue().to_pybytes())
 
 
 def _send(spark: SparkSession, stream: bytes) -> str:
@@ -134,14 +129,14 @@ def _send(spark: SparkSession, stream: bytes) -> str:
 # Nested functions are pickled by value, so they also run where this package is absent.
 
 
-def _from_bytes(stream: bytes) -> _Give:
+def _from_bytes(stream: bytes) -> BatchFunction:
     def give(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from pa.ipc.open_stream(stream)
 
     return give
 
 
-def _from_files(names: list[str]) -> _Give:
+def _from_files(names: list[str]) -> BatchFunction:
     def give(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from pyspark import SparkFiles
 
@@ -178,6 +173,7 @@ def add_python_file(spark: SparkSession, path: str) -> None:
 def path_exists(spark: SparkSession, path: str) -> bool:
     """Whether there is a file or directory, on any file system that Spark reaches."""
     if not is_connect(spark):
+        # By the JVM: a DataFrame reader that finds nothing makes Spark 4 log a long stack trace.
         place = spark._jvm.org.apache.hadoop.fs.Path(path)
         return bool(place.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(place))
     try:

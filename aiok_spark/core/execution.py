@@ -40,8 +40,6 @@ from aiok_spark.kernels.program import Program
 if TYPE_CHECKING:
     from aiok_spark.core.stage import RowLocal
 
-BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
-
 WAYS = ("expressions", "arrow_udf", "pandas_udf", "mapInArrow")
 
 _forced: ContextVar[str | None] = ContextVar("aiok_execution", default=None)
@@ -86,7 +84,7 @@ def transform(stage: RowLocal, df: DataFrame) -> DataFrame:
     return tag(_cross(run), run)
 
 
-def map_batches(df: DataFrame, function: BatchFunction, schema: pa.Schema) -> DataFrame:
+def map_batches(df: DataFrame, function: compat.BatchFunction, schema: pa.Schema) -> DataFrame:
     """Run a function from record batches to record batches on each partition.
 
     Parameters

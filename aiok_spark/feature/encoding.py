@@ -49,13 +49,17 @@ class ToIds(Stage, HasInputCols, HasOutputCols):
         return fields
 
     def _kernel_types(self, inputs: list[StructField]) -> list[DataType]:
-        """Strings stay, dates become their ISO text, the rest becomes long."""
-        return [same_shape(f.dataType, value_type(element(f.dataType))) for f in inputs]
+        return [plain_type(f.dataType) for f in inputs]
 
 
 def value_type(kind: DataType) -> DataType:
     """The type in which a category is compared and hashed: long for integers and booleans, else string."""
     return LongType() if isinstance(kind, (IntegralType, BooleanType)) else StringType()
+
+
+def plain_type(kind: DataType) -> DataType:
+    """What a column of categories is cast to: strings stay, dates become their ISO text, the rest long; lists stay."""
+    return same_shape(kind, value_type(element(kind)))
 
 
 def key(value: Column, salt: int) -> Column:

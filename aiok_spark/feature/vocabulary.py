@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, StructType
+from pyspark.sql.types import ArrayType
 
 from aiok_spark.core import compat
 from aiok_spark.core.execution import map_batches
-from aiok_spark.core.schema import column, element, same_shape
+from aiok_spark.core.schema import column, element
 from aiok_spark.core.state import State
-from aiok_spark.feature.encoding import value_type
+from aiok_spark.feature.encoding import plain_type
 from aiok_spark.kernels.counting import PARTIAL, count, merge, read_counts
 from aiok_spark.kernels.hashing import null_key, seed_of, xxhash64
 from aiok_spark.kernels.keyindex import KeyIndex
@@ -130,7 +130,7 @@ def count_values(dataset: DataFrame, groups: list[list[str]], minFrequency: int)
     list of pyarrow.Table
         ``value`` (string or long) and ``count``; values seen less often than ``minFrequency`` are left out.
     """
-    kinds = {f.name: _plain(f.dataType) for f in dataset.schema.fields}
+    kinds = {f.name: plain_type(f.dataType) for f in dataset.schema.fields}
     cells = [(name, g) for g, names in enumerate(groups) for name in names]
     rows = dataset.select(*[column(name).cast(kinds[name]).alias(f"c{i}") for i, (name, _) in enumerate(cells)])
     parts = map_batches(rows, partial(count, groups=[g for _, g in cells]), PARTIAL)
@@ -138,8 +138,9 @@ def count_values(dataset: DataFrame, groups: list[list[str]], minFrequency: int)
     found: dict[int, list[pa.Table]] = {}
     for row in compat.to_arrow(merged).to_pylist():
         found.setdefault(row["group"], []).append(read_counts(row["counts"]))
-    empty = [compat.arrow_schema(StructType().add("value", element(kinds[g[0]])).add("count", "long")) for g in groups]
-    tables = [pa.concat_tables([schema.empty_table(), *found.get(g, [])]) for g, schema in enumerate(empty)]
+    types = [compat.arrow_type(element(kinds[names[0]])) for names in groups]
+    empty = [pa.schema([("value", t), ("count", pa.int64())]).empty_table() for t in types]
+    tables = [pa.concat_tables([none, *found.get(g, [])]) for g, none in enumerate(empty)]
     return [t.sort_by([("count", "descending"), ("value", "ascending")]).combine_chunks() for t in tables]
 
 
@@ -151,11 +152,6 @@ def has_value(dataset: DataFrame, names: list[str]) -> bool:
         for n in names
     ]
     return dataset.where(reduce(or_, found)).limit(1).count() > 0
-
-
-def _plain(kind: DataType) -> DataType:
-    """What the values of a column are counted as, in a list if the column holds lists."""
-    return same_shape(kind, value_type(element(kind)))
 
 
 def _keys(counted: Sequence[pa.Table]) -> tuple[list[np.ndarray], int]:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from aiok_spark.kernels.hashing import xxhash64
 from aiok_spark.kernels.lists import is_list
+from aiok_spark.kernels.streams import to_stream
 
 PARTIAL = pa.schema([("group", pa.int32()), ("bucket", pa.int32()), ("counts", pa.binary())])
 _BUCKETS = 8  # of a group's values, so that several workers may merge a large group
@@ -121,8 +122,5 @@ def _partials(counts: _Counts) -> Iterator[pa.RecordBatch]:
 
 def _blobs(group: int, bucket: int, table: pa.Table) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(table), _BLOB_ROWS):
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as stream:
-            stream.write_table(table.slice(start, _BLOB_ROWS))
-        blob = sink.getvalue().to_pybytes()
+        blob = to_stream(table.slice(start, _BLOB_ROWS))
         yield pa.RecordBatch.from_pydict({"group": [group], "bucket": [bucket], "counts": [blob]}, schema=PARTIAL)

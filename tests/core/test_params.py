@@ -30,6 +30,13 @@ def test_whole_numbers_keep_all_their_digits():
         params.to_int64(2**63)
 
 
+def test_positive_is_above_zero_and_finite():
+    assert params.to_positive(np.float32(0.5)) == 0.5
+    for value in (0, -0.0, -1, math.inf, math.nan, True):
+        with pytest.raises((TypeError, ValueError), match="expected a"):
+            params.to_positive(value)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_nan_and_infinity_are_refused_where_they_cannot_be(spark, value):
     with pytest.raises(
