@@ -1,18 +1,22 @@
 # Every command a developer needs; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test check lint bench lock clean
+.PHONY: help setup demo test check lint bench lock clean
 
 PYTHON := .venv/bin/python
 JAVA = JAVA_HOME="$$(cat .build/java_home.spark35)"
 UV = $(shell command -v uv || echo .build/uv/bin/uv)
-COMPILE = $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml requirements/dev.in
+COMPILE = $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml requirements/dev.in --extra flow --extra hdfs --extra onnx
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make or refresh both environments: .venv (Spark 3.5) and .venv-spark4 (Spark 4.1)
 	@scripts/setup.sh
+
+demo: ## Set up, then raw rows to a trained model and a report in runs/demo (INPUT=Criteo rows; without, they are made)
+	@scripts/setup.sh spark35
+	$(JAVA) PYSPARK_PYTHON="$$PWD/$(PYTHON)" $(PYTHON) recipes/dlrm/demo.py --output runs/demo $(if $(INPUT),--input $(INPUT)) $(ARGS)
 
 test: ## Set up, then run all tests on Spark 3.5 and Spark 4.1 in every session mode
 	@scripts/test.sh
@@ -33,10 +37,10 @@ bench: ## Run the benchmarks and print their tables (ARGS=options)
 
 lock: ## Renew requirements/*.txt from pyproject.toml and requirements/dev.in
 	@scripts/setup.sh spark35
-	$(COMPILE) --constraints <(echo 'pyspark==3.5.8') --output-file requirements/spark35.txt
+	$(COMPILE) --constraints <(echo 'pyspark==3.5.8') --output-file requirements/spark35.txt requirements/examples.in
 	$(COMPILE) --constraints <(echo 'pyspark==4.1.4') --output-file requirements/spark41.txt --extra connect
 
 clean: ## Remove everything that can be made again, the environments too
-	rm -rf .venv .venv-spark4 .build build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf runs .venv .venv-spark4 .build build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -rf spark-warehouse metastore_db derby.log artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

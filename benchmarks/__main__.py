@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ["categorify", "vocabulary", "local"]
+NAMES = ["categorify", "vocabulary", "local", "feed", "dlrm_step", "fit", "scaling", "end_to_end", "real_rows"]
 
 
 def main() -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-NUMBERS = [f"I{i}" for i in range(1, 14)]
-CATEGORIES = [f"C{i}" for i in range(1, 27)]
+from aiok_spark.testing.criteo import CATEGORIES, NUMBERS, hexadecimal
+
 _FILES = 4  # at least, so that every core has some
 _ROWS = 500_000  # in a file, at most
 _EXPONENT = 1.05  # of Zipf's law
@@ -36,7 +35,7 @@ def make_rows(rows: int, start: int = 0, end: int | None = None) -> pa.Table:
         columns[name] = pa.array(values, mask=random.random(size) < _NULLS * (1 + i))
     for i, name in enumerate(CATEGORIES):
         ranks = _zipf(random, _pool(i, rows), size)
-        columns[name] = _names(i, ranks, random.random(size) < _NULLS)
+        columns[name] = hexadecimal(ranks + (i << 24), random.random(size) < _NULLS)
     return pa.table(columns)
 
 
@@ -49,16 +48,3 @@ def _zipf(random: np.random.Generator, pool: int, size: int) -> np.ndarray:
     """Ranks from 0, the first the most frequent."""
     upto = np.cumsum(np.arange(1, pool + 1) ** -_EXPONENT)
     return np.searchsorted(upto, random.random(size) * upto[-1])
-
-
-def _names(column: int, ranks: np.ndarray, missing: np.ndarray) -> pa.Array:
-    """Eight hexadecimal characters for each rank: the bits of the number, mixed one to one."""
-    mixed = (ranks + (column << 24)).astype(np.uint32)
-    for factor in (0x85EBCA6B, 0xC2B2AE35):
-        mixed = (mixed ^ (mixed >> np.uint32(15))) * np.uint32(factor)
-    mixed ^= mixed >> np.uint32(16)
-    nibbles = (mixed[:, None] >> np.arange(28, -1, -4, dtype=np.uint32)).astype(np.uint8) & 15
-    text = np.frombuffer(b"0123456789abcdef", np.uint8)[nibbles]
-    offsets = pa.array(np.arange(0, 8 * len(ranks) + 1, 8, dtype=np.int32))
-    strings = pa.StringArray.from_buffers(len(ranks), offsets.buffers()[1], pa.py_buffer(text.tobytes()))
-    return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), strings)

@@ -22,8 +22,9 @@ ROWS, QUICK_ROWS = 200_000, 2_000
 SINGLE, BATCH = 2_000, 100_000
 _TIMES = 5
 _STARTS = 3
+_FEW = 2_000  # rows that the network is trained on
 _DIVISOR = 100  # of the sizes when quick
-START_TARGET, SINGLE_TARGET = 2.0, 0.5  # seconds, milliseconds
+START_TARGET, SINGLE_TARGET, NETWORK_TARGET = 2.0, 0.5, 2.0  # seconds, milliseconds, milliseconds
 NUMBERS_TARGET, ALL_TARGET = 1e6, 150e3  # rows a second and core
 
 
@@ -52,6 +53,10 @@ def main(rows: int | None, quick: bool) -> None:
             ["a dict of 39 columns, median", found["median"], "ms", _most(found["median"], SINGLE_TARGET)],
             ["a dict of 39 columns, 99th percentile", found["p99"], "ms", ""],
             ["a dict of 39 columns, 99th percentile of CPU", found["p99 CPU"], "ms", ""],
+            *(
+                [f"the same and the default DLRM by {runtime}, median", ms, "ms", _most(ms, NETWORK_TARGET)]
+                for runtime, ms in found["networks"].items()
+            ),
             [
                 "Arrow, numeric stages",
                 found["arrow numbers"],
@@ -75,10 +80,12 @@ def _least(found: float, target: float) -> str:
 
 
 def fit(folder: str) -> Iterator[Facts]:
-    """Save two pipelines: all stages, and the numeric ones."""
-    from pyspark.ml import Pipeline
+    """Save three pipelines: all feature stages, the numeric ones, and all with a network behind them."""
+    from pyspark.ml import Pipeline, PipelineModel
+    from pyspark.sql import functions as F
 
     from aiok_spark.feature import Categorify, FillMissing, LogTransform
+    from aiok_spark.models import DLRMClassifier
     from benchmarks.session import open_session
 
     rows = open_session().read.parquet(f"{folder}/rows")
@@ -87,8 +94,14 @@ def fit(folder: str) -> Iterator[Facts]:
         LogTransform(inputCols=NUMBERS, outputCols=NUMBERS),
     ]
     ids = Categorify(inputCols=CATEGORIES, outputCols=[f"{c}_id" for c in CATEGORIES], verbose=False)
-    for name, stages in {"all": [*numeric, ids], "numbers": numeric}.items():
-        Pipeline(stages=stages).fit(rows).save(f"{folder}/{name}")
+    network = DLRMClassifier(
+        denseCols=NUMBERS, categoricalCols=ids.getOutputCols(), labelCol="row", engine="local", verbose=False
+    )
+    few = rows.where(f"row < {_FEW}").withColumn("row", F.col("row") % 2)  # how well it has learned costs no time
+    made = Pipeline(stages=[*numeric, ids]).fit(rows)
+    made.save(f"{folder}/all")
+    Pipeline(stages=numeric).fit(rows).save(f"{folder}/numbers")
+    PipelineModel(stages=[*made.stages, network.fit(made.transform(few))]).save(f"{folder}/network")
     yield {}
 
 
@@ -100,6 +113,8 @@ def score(folder: str, rows: int, single: int, batch: int) -> Iterator[Facts]:
     everything, numbers = (LocalPipeline.load(f"{folder}/{name}") for name in ("all", "numbers"))
     data = make_rows(rows, 0, min(rows, batch)).drop_columns(["row"])
     yield _latency(everything, _dicts(data.slice(0, single)))
+    served = {runtime: LocalPipeline.load(f"{folder}/network", runtime) for runtime in ("torch", "onnxruntime")}
+    yield {"networks": {r: _latency(p, _dicts(data.slice(0, single)))["median"] for r, p in served.items()}}
     yield {"arrow all": _rate(everything.transform, data)}
     yield {"arrow numbers": _rate(numbers.transform, data.select(NUMBERS))}
     frame = data.to_pandas()

@@ -4,15 +4,18 @@
 # versions run side by side, as tests wait for Spark much of the time; each line says whose it is.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-ran=$(mktemp)
-trap 'rm -f "$ran"' EXIT
+LIMIT=3600  # seconds that a mode may take; a test that hangs outside Python is ended with its suite
+logs=$(mktemp -d)
+ran=$logs/ran
+trap 'rm -rf "$logs"' EXIT
 
 suite() {
     local env=$1 python=$2/bin/python mode result failed=0
     shift 2
     for mode in "$@"; do
         result=passed
-        JAVA_HOME=$(cat ".build/java_home.$env") "$python" -m pytest --spark-mode="$mode" --timeout=900 ||
+        JAVA_HOME=$(cat ".build/java_home.$env") PYTHONUNBUFFERED=1 timeout --kill-after=60 "$LIMIT" \
+            "$python" -m pytest --spark-mode="$mode" --timeout=600 2>&1 | tee "$logs/$env.$mode.log" ||
             result=FAILED failed=1
         echo "$env $mode $result" | tee -a "$ran"
     done
@@ -39,13 +42,22 @@ for env in spark35 spark41; do
 done
 for env in "${ready[@]}"; do
     case $env in
-        spark35) start spark35 .venv local local-cluster ;;
+        spark35) start spark35 .venv local standalone ;;
         spark41) start spark41 .venv-spark4 local local-cluster connect ;;
     esac
 done
 for pid in "${pids[@]}"; do
     wait "$pid" || failed=1
 done
+
+# What failed stands at the end, where it is seen: the errors and the summary, or where a suite was ended.
+while read -r env mode result; do
+    [ "$result" = FAILED ] || continue
+    log=$logs/$env.$mode.log
+    echo "--- $env $mode"
+    grep -E '^E  ' "$log" | head -30 | cut -c1-300
+    grep -E '^(FAILED|ERROR) ' "$log" | cut -c1-300 || tail -5 "$log" | cut -c1-300
+done <"$ran"
 
 echo "make test ran: $(sort "$ran" | paste -sd, | sed 's/,/, /g')"
 exit $failed

@@ -2,6 +2,7 @@
 
 A process can hold only one kind of session, so a pytest run serves one mode; ``make test`` makes a
 run for each.  Tests that use no session run in mode ``local`` only: the mode changes nothing for them.
+Those that do run on Spark 3.5 in mode ``local``, on Spark 4 in a small cluster and over Connect.
 """
 
 import json
@@ -18,7 +19,9 @@ from pyspark.sql import SparkSession
 settings.register_profile("fixed", derandomize=True)  # the same examples in every run
 settings.load_profile("fixed")
 
-MASTERS = {"local": "local[2]", "local-cluster": "local-cluster[2,1,1024]"}
+# A second try for each task, as on a cluster: after a job that failed, Spark 3.5 may hand its closed Python worker to
+# the next one.
+MASTERS = {"local": "local[2,2]", "local-cluster": "local-cluster[2,1,1024]"}
 
 # The environment is set before any JVM starts, and inherited by it and by its Python workers.
 os.environ["SPARK_HOME"] = os.path.dirname(pyspark.__file__)
@@ -31,9 +34,9 @@ os.environ["TZ"] = "UTC"
 def pytest_addoption(parser):
     parser.addoption(
         "--spark-mode",
-        choices=["local", "local-cluster", "connect"],
+        choices=["local", "local-cluster", "connect", "standalone"],
         default="local",
-        help="how the tests' Spark session runs (connect: Spark 4 only; default: local)",
+        help="how the tests' Spark session runs (connect: Spark 4 only; standalone: a real cluster; default: local)",
     )
 
 
@@ -43,16 +46,34 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--spark-mode") == "local":
-        return
-    kept = [item for item in items if "spark" in item.fixturenames and not item.get_closest_marker("cluster")]
+    mode = config.getoption("--spark-mode")
+
+    newer = pyspark.__version__ >= "4"
+
+    def wanted(item):
+        def marked(name):
+            return item.get_closest_marker(name) is not None
+
+        needs_session = "spark" in item.fixturenames and not marked("cluster")
+        if mode == "standalone" or marked("standalone"):
+            return mode == "standalone" and (marked("standalone") or marked("fault") or marked("all_modes"))
+        if marked("once"):
+            return newer and mode == "local"
+        if not needs_session:
+            return mode == "local"
+        if marked("two_modes") and not marked("all_modes"):
+            return mode == ("connect" if newer else "local")
+        # Spark 4's classic sessions are those of a cluster, so that what is local need not be tried there again.
+        return not (newer and mode == "local")
+
+    kept = [item for item in items if wanted(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 
 
 @pytest.fixture(scope="session")
 def mode(request):
-    """Name the session's mode: local, local-cluster or connect."""
+    """Name the session's mode: local, local-cluster, connect or standalone."""
     return request.config.getoption("--spark-mode")
 
 
@@ -68,12 +89,25 @@ def spark(mode, tmp_path_factory):
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         "spark.log.level": "ERROR",
+        # Plans this small take longer to compile than to run: the first compiler must do.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }
-    yield from _connect(conf) if mode == "connect" else _classic(mode, conf)
+    if mode == "local":
+        # Nor is there code to generate here; the other modes have it, as users do.
+        conf |= {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+    if mode == "connect":
+        yield from _connect(conf)
+    elif mode == "standalone":
+        from integration.standalone import standalone
+
+        with standalone(tmp_path_factory.mktemp("standalone")) as master:
+            yield from _classic(master, conf)
+    else:
+        yield from _classic(MASTERS[mode], conf)
 
 
-def _classic(mode, conf):
-    builder = SparkSession.builder.master(MASTERS[mode])
+def _classic(master, conf):
+    builder = SparkSession.builder.master(master)
     for key, value in conf.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()

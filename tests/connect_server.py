@@ -8,7 +8,7 @@ import sys
 
 from pyspark.sql import SparkSession
 
-builder = SparkSession.builder.master("local[2]").appName("connect server")
+builder = SparkSession.builder.master("local[2,2]").appName("connect server")
 for key, value in json.loads(sys.argv[1]).items():
     builder = builder.config(key, value)
 for key, value in {

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
+import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import reduce
 from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
+from pyspark import InheritableThread
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
+from aiok_spark.core.files import open_system
 from aiok_spark.kernels.streams import to_stream
 
 try:  # public since Spark 4.0, private names before
@@ -158,6 +164,21 @@ def read_parquet(spark: SparkSession, path: str) -> pa.Table:
     return pa.concat_tables(to_arrow(spark.read.schema(rows.schema).parquet(file)) for file in files or [path])
 
 
+def is_parquet_scan(df: DataFrame) -> bool:
+    """Whether the DataFrame is all rows and columns of Parquet files, and nothing else."""
+    if is_connect(df.sparkSession):
+        plan = df._plan
+        return type(plan).__name__ == "DataSource" and plan._format == "parquet"
+    plan = df._jdf.queryExecution().analyzed()
+    if plan.getClass().getSimpleName() != "LogicalRelation":
+        return False
+    relation = plan.relation()
+    return bool(
+        relation.getClass().getSimpleName() == "HadoopFsRelation"
+        and relation.fileFormat().getClass().getSimpleName() == "ParquetFileFormat"
+    )
+
+
 def _at_least_4(spark: SparkSession) -> bool:
     return int(spark.version.split(".")[0]) >= 4
 
@@ -168,6 +189,46 @@ def add_python_file(spark: SparkSession, path: str) -> None:
         spark.addArtifacts(path, pyfile=True)
     else:
         spark.sparkContext.addPyFile(path)
+
+
+@contextmanager
+def tagged(spark: SparkSession, tag: str) -> Iterator[None]:
+    """Jobs that this thread starts within can be cancelled by the tag."""
+    owner = spark if is_connect(spark) else spark.sparkContext
+    add, remove = ("addTag", "removeTag") if is_connect(spark) else ("addJobTag", "removeJobTag")
+    getattr(owner, add)(tag)
+    try:
+        yield
+    finally:
+        getattr(owner, remove)(tag)
+
+
+def cancel(spark: SparkSession, tag: str) -> None:
+    """Cancel the jobs of a tag."""
+    if is_connect(spark):
+        spark.interruptTag(tag)
+    else:
+        spark.sparkContext.cancelJobsWithTag(tag)
+
+
+def thread(spark: SparkSession, run: Callable[[], None]) -> InheritableThread:
+    """A thread whose jobs have the properties (pool, group, description) of this one's."""
+    return InheritableThread(target=run, session=spark) if is_connect(spark) else InheritableThread(target=run)
+
+
+def slots(spark: SparkSession) -> int:
+    """How many tasks can run at the same time on the executors that there are."""
+    if not is_connect(spark):
+        # What the scheduler itself asks before it starts a barrier stage.
+        context = spark.sparkContext._jsc.sc()
+        return int(context.maxNumConcurrentTasks(context.resourceProfileManager().defaultResourceProfile()))
+    splits = re.search(r"splits=Some\((\d+)\)|splits=(\d+)", spark.range(10)._explain_string())
+    return int(next(filter(None, splits.groups()))) if splits else 1
+
+
+def seconds_up(spark: SparkSession) -> float:
+    """Age of the application; long, where that is not known."""
+    return float("inf") if is_connect(spark) else time.time() - spark.sparkContext.startTime / 1000
 
 
 def path_exists(spark: SparkSession, path: str) -> bool:
@@ -184,6 +245,24 @@ def path_exists(spark: SparkSession, path: str) -> bool:
             return False
         raise
     return True
+
+
+def qualified(spark: SparkSession, path: str) -> str:
+    """A path with the scheme and host of its file system, which code outside Spark needs to know."""
+    if "://" in path or path.startswith("file:"):
+        return path
+    if not is_connect(spark):
+        place = spark._jvm.org.apache.hadoop.fs.Path(path)
+        return str(place.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).makeQualified(place))
+    # A client has no word for it but that files are listed with both.
+    name = f"place_{uuid.uuid4().hex}"
+    told = f"{path.rstrip('/')}/{name}"
+    spark.range(1).selectExpr("'of aiok_spark, may be deleted'").write.text(told)
+    found = unquote(spark.read.text(told).inputFiles()[0].rpartition(f"/{name}/")[0])
+    with suppress(OSError, ImportError):
+        system, folder = open_system(f"{found}/{name}")
+        system.delete_dir(folder)
+    return found
 
 
 def overwrite_connect(path: str) -> None:

@@ -29,8 +29,20 @@ class ColumnTypeError(AiokError, TypeError):
     """A column has a type that the stage cannot use."""
 
 
+class ConfError(AiokError, ValueError):
+    """A configuration file has an unknown key or a value that cannot be used."""
+
+
 class DataError(AiokError, ValueError):
     """The rows cannot be used as they are."""
+
+
+class TrainingError(AiokError, RuntimeError):
+    """A training ended before it was done."""
+
+
+class ClusterError(AiokError, RuntimeError):
+    """The cluster cannot do what is asked as it is set up."""
 
 
 class PersistenceError(AiokError, OSError):

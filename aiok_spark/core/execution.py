@@ -9,12 +9,14 @@ is used only where strings or lists must cross on Spark 3.5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from pyspark.ml.functions import array_to_vector
+from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -33,7 +35,7 @@ from pyspark.sql.types import (
 
 from aiok_spark.core import compat, ship, worker
 from aiok_spark.core.fusion import Run, run_of, tag
-from aiok_spark.core.schema import column, element, put_columns
+from aiok_spark.core.schema import as_array, carrier, column, element, put_columns
 from aiok_spark.core.steps import Prepared, Step
 from aiok_spark.kernels.program import Program
 
@@ -84,7 +86,9 @@ def transform(stage: RowLocal, df: DataFrame) -> DataFrame:
     return tag(_cross(run), run)
 
 
-def map_batches(df: DataFrame, function: compat.BatchFunction, schema: pa.Schema) -> DataFrame:
+def map_batches(
+    df: DataFrame, function: compat.BatchFunction, schema: pa.Schema, *, barrier: bool = False
+) -> DataFrame:
     """Run a function from record batches to record batches on each partition.
 
     Parameters
@@ -95,9 +99,49 @@ def map_batches(df: DataFrame, function: compat.BatchFunction, schema: pa.Schema
         Picklable, with its state; it travels by ``ship``.
     schema : pyarrow.Schema
         Of the batches that it gives.
+    barrier : bool
+        Whether the partitions' tasks start together and may wait for each other.
     """
     call = worker.stream_caller(ship.pack(compat.session_of(df), function))
-    return df.mapInArrow(call, compat.spark_schema(schema))
+    return df.mapInArrow(call, compat.spark_schema(schema), barrier=barrier)
+
+
+def map_columns(
+    df: DataFrame, columns: Sequence[tuple[str, DataType]], function: compat.BatchFunction, schema: pa.Schema
+) -> DataFrame:
+    """Like ``map_batches``, with these columns alone, cast to these types.
+
+    What stages of an open run make goes straight to the function, not back to the JVM in between.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Where the columns are.
+    columns : sequence of (str, DataType)
+        Names and types; the batches have them in this order.
+    function : callable
+        Picklable, with its state; it travels by ``ship``.
+    schema : pyarrow.Schema
+        Of the batches that it gives.
+    """
+    fields = {f.name: f for f in df.schema.fields}
+    run = run_of(df)
+    if run is None:
+        chosen = [_cast(fields[name], kind).alias(f"c{i}") for i, (name, kind) in enumerate(columns)]
+        return map_batches(df.select(*chosen), function, schema)
+    run = run.pruned(name for name, _ in columns)
+    components = [_Component(steps, run) for steps in run.components()]
+    made = run.written
+    carried = [(name, kind) for name, kind in dict.fromkeys(columns) if name not in made]
+    crossing = run.source.select(
+        *[_cast(fields[name], kind).alias(f"k{i}") for i, (name, kind) in enumerate(carried)],
+        *[a.value.alias(f"a{i}_{j}") for i, c in enumerate(components) for j, a in enumerate(c.arguments.values())],
+    )
+    types = [(name, compat.arrow_type(kind)) for name, kind in columns]
+    spark = compat.session_of(df)
+    unpack = ship.pack(spark, ([c.program for c in components], function))
+    call = worker.read_caller(unpack, [(name, compat.arrow_type(kind)) for name, kind in carried], types)
+    return crossing.mapInArrow(call, compat.spark_schema(schema))
 
 
 def _expressions(stage: RowLocal, steps: list[Step]) -> list[tuple[StructField, Column]] | None:
@@ -128,10 +172,10 @@ def _cross(run: Run) -> DataFrame:
     for i, component in enumerate(components):
         value = _udf(component, spark, flat)
         if len(component.outputs) == 1:
-            made.append((component.outputs[0], value))
+            made.append(_landed(component.outputs[0], value))
         else:  # several outputs come as one struct, so that the kernel runs once for all of them
             packed.append((f"__aiok_{i}", value))
-            made += [(field, F.col(f"__aiok_{i}").getField(field.name)) for field in component.outputs]
+            made += [_landed(field, F.col(f"__aiok_{i}").getField(field.name)) for field in component.outputs]
     source = run.source.select("*", *[value.alias(name) for name, value in packed]) if packed else run.source
     return put_columns(source, made, run.names)
 
@@ -176,8 +220,8 @@ class _Component:
     def result(self) -> DataType:
         """Type of the UDF: the single output's, or a struct of all."""
         if len(self.outputs) == 1:
-            return self.outputs[0].dataType
-        return StructType([StructField(f.name, f.dataType, True) for f in self.outputs])
+            return carrier(self.outputs[0].dataType)
+        return StructType([StructField(f.name, carrier(f.dataType), True) for f in self.outputs])
 
 
 class _Argument:
@@ -251,14 +295,25 @@ def _map_in_arrow(run: Run, components: list[_Component]) -> DataFrame:
     kept = [name for name in fields if name not in outputs]
     arguments = [(f"__aiok_{i}_{name}", a) for i, c in enumerate(components) for name, a in c.arguments.items()]
     crossing = run.source.select(*[column(n) for n in kept], *[a.value.alias(name) for name, a in arguments])
-    schema = StructType([fields[n] for n in kept] + [StructField(f.name, f.dataType, True) for f in outputs.values()])
+    made = [StructField(f.name, carrier(f.dataType), True) for f in outputs.values()]
+    schema = StructType([fields[n] for n in kept] + made)
     spark = compat.session_of(run.source)
     programs = ship.pack(spark, [c.program for c in components])
     # Column positions, as duplicates are impossible here but odd names are not.
     crossed = crossing.mapInArrow(worker.map_caller(programs, len(kept), compat.arrow_schema(schema)), schema)
-    return put_columns(crossed, [(f, column(n)) for n, f in {**fields, **outputs}.items()], run.names)
+    landed = [_landed(f, column(n)) for n, f in outputs.items()]
+    return put_columns(crossed, [(fields[n], column(n)) for n in kept] + landed, run.names)
 
 
 def _cast(field: StructField, kind: DataType) -> Column:
-    value = column(field.name)
+    value = as_array(field, kind)
     return value if field.dataType == kind else value.cast(kind)
+
+
+def _landed(field: StructField, value: Column) -> tuple[StructField, Column]:
+    """A column that came back from Python, in its own type."""
+    if not isinstance(field.dataType, VectorUDT):
+        return field, value
+    if not compat.has_arrow_udf():  # pandas took NaN in a list for null, which a vector cannot hold
+        value = F.transform(value, lambda x: F.coalesce(x, F.lit(float("nan"))))
+    return field, array_to_vector(value)

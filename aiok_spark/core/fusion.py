@@ -8,6 +8,7 @@ new object, but its rows must be the ones that are used, so it ends the run too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
@@ -49,6 +50,15 @@ class Run:
     def extended(self, steps: list[Step], names: list[str]) -> Run:
         """The run with more steps at its end."""
         return replace(self, steps=(*self.steps, *steps), names=tuple(names))
+
+    def pruned(self, names: Iterable[str]) -> Run:
+        """The run with only the steps that these columns need."""
+        needed, kept = set(names), []
+        for step in reversed(self.steps):
+            if needed & set(step.writes):
+                needed = needed - set(step.writes) | set(step.reads)
+                kept.append(step)
+        return replace(self, steps=tuple(reversed(kept)))
 
     def components(self) -> list[list[Step]]:
         """Steps grouped so that none reads what a step of another group made.

@@ -124,6 +124,14 @@ def to_name(value: Any) -> str:
     return value
 
 
+def to_text(value: Any) -> str:
+    """Any text, empty too."""
+    value = _plain(value)
+    if not isinstance(value, str):
+        raise _refuse(value, "a text (str)")
+    return value
+
+
 def to_names(value: Any) -> list[str]:
     """List of column names; a lone string is refused, as it would be read letter by letter."""
     if isinstance(value, str) or not isinstance(value, (list, tuple, np.ndarray)):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 BLOB_CHUNK = 8 << 20  # bytes in a row of a blob
+_PART = 64 << 20  # bytes that are written at a time: the driver's JVM holds several copies of them
 
 
 class StageWriter(MLWriter):
@@ -39,6 +40,7 @@ class StageWriter(MLWriter):
 
     def save(self, path: str) -> None:
         """Write to a path; nothing there is removed before all that can fail on the driver has been done."""
+        self.instance._before_save()
         self._metadata = self._metadata_text(path)
         super().save(path)
 
@@ -126,6 +128,7 @@ def restore(cls: type, metadata: dict[str, Any], path: str, read_table: Callable
     instance = cls()
     instance._resetUid(metadata["uid"])
     DefaultParamsReader.getAndSetParams(instance, metadata)
+    instance._after_load(path)
     saved = metadata["state"]
     if not (saved["facts"] or saved["tables"] or saved["blobs"]):
         return instance
@@ -236,7 +239,9 @@ def parse_metadata(text: str, path: str) -> dict[str, Any]:
 
 
 def _write_table(spark: SparkSession, table: pa.Table, path: str) -> None:
-    compat.from_arrow(spark, table).write.parquet(path)
+    rows = max(1, _PART * table.num_rows // max(1, table.nbytes))
+    for start in range(0, max(1, table.num_rows), rows):
+        compat.from_arrow(spark, table.slice(start, rows)).write.mode("append").parquet(path)
 
 
 def _chunks(blob: bytes) -> pa.Table:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -33,7 +33,7 @@ def progress(items: Iterable[T], total: int, label: str, verbose: bool = True) -
     """
     if not verbose:
         yield from items
-    elif sys.stderr.isatty() or "ipykernel" in sys.modules:
+    elif _on_screen():
         yield from tqdm(items, total=total, desc=label, delay=_BAR_AFTER, leave=False)
     else:
         yield from _lines(items, total, label)
@@ -66,6 +66,52 @@ def working(label: str, verbose: bool = True) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+class Counted:
+    """Progress of work that says by itself how far it is.
+
+    Parameters
+    ----------
+    label, unit : str
+        What is being done, and what is counted.
+    total : float
+        How many there are.
+    verbose : bool
+        False shows nothing.
+    """
+
+    def __init__(self, label: str, unit: str, total: float, verbose: bool = True) -> None:
+        self._label, self._unit, self._total, self._verbose = label, unit, total, verbose
+        self._bar: Any = None
+        self._start = self._said = time.monotonic()
+
+    def __enter__(self) -> Counted:
+        if self._verbose and _on_screen():
+            form = "{desc}: {n:.2f}/{total_fmt} {unit} |{bar}| {elapsed}<{remaining} {postfix}"
+            self._bar = tqdm(
+                total=self._total, desc=self._label, unit=self._unit, delay=_BAR_AFTER, bar_format=form, leave=False
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, done: float, told: str) -> None:
+        """Show that so many are done, and a few words."""
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.set_postfix_str(told, refresh=False)
+            self._bar.update(done - self._bar.n)
+        elif self._verbose and now - self._said >= _LINE_EVERY:
+            self._said = now
+            line = f"{self._label}: {done:.2f} of {self._total} {self._unit} after {now - self._start:.0f} s {told}"
+            print(line.rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _on_screen() -> bool:
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 def _lines(items: Iterable[T], total: int, label: str) -> Iterator[T]:

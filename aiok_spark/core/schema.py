@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pyspark.ml.functions import vector_to_array
+from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -13,6 +15,7 @@ from pyspark.sql.types import (
     DataType,
     DateType,
     DoubleType,
+    FloatType,
     IntegralType,
     NullType,
     NumericType,
@@ -152,6 +155,21 @@ def element(kind: DataType) -> DataType:
 def same_shape(kind: DataType, value: DataType) -> DataType:
     """``value``, or an array of it where ``kind`` is an array."""
     return ArrayType(value) if isinstance(kind, ArrayType) else value
+
+
+def carrier(kind: DataType) -> DataType:
+    """What a type is outside the JVM: a vector is an array of doubles."""
+    return ArrayType(DoubleType()) if isinstance(kind, VectorUDT) else kind
+
+
+def as_array(field: StructField, kind: DataType | None = None) -> Column:
+    """A column as an array of numbers, if it is a vector; otherwise as it is."""
+    value = column(field.name)
+    if not isinstance(field.dataType, VectorUDT):
+        return value
+    single = isinstance(kind, ArrayType) and isinstance(kind.elementType, FloatType)
+    numbers = vector_to_array(value, "float32" if single else "float64")
+    return F.when(value.isNotNull(), numbers)  # it refuses nulls by itself
 
 
 def double_field(name: str) -> StructField:

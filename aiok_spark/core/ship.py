@@ -9,7 +9,9 @@ go ahead as an artifact file.  A worker keeps what it unpickled, by digest, with
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import shutil
 import tempfile
 import threading
 import zipfile
@@ -138,6 +140,7 @@ def ship(spark: SparkSession) -> None:
         if (key := (compat.session_id(spark), digest)) in _sent:
             return
         folder = tempfile.mkdtemp(prefix="aiok_ship_")  # Spark serves the file from here while the session lives
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         archive = Path(folder) / f"{package.name}_{digest}.zip"
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
             for path in files:

@@ -26,6 +26,7 @@ from aiok_spark.core.persistence import StageReader, StageWriter
 from aiok_spark.core.schema import find_fields, with_fields
 from aiok_spark.core.state import State
 from aiok_spark.core.steps import Prepared, Step, merged
+from aiok_spark.core.watch import fitting
 from aiok_spark.kernels.program import Kernel, RowKernel, SideBySide
 
 S = TypeVar("S", bound="Stage")
@@ -70,7 +71,7 @@ class Stage(Params, MLReadable, MLWritable):
             converted = param.typeConverter(value)
         except (TypeError, ValueError) as e:
             kind = ParamTypeError if isinstance(e, TypeError) else ParamError
-            raise kind(f"{self._label}: {param.name}: {e}; it is: {param.doc}") from None
+            raise kind(f"{self._label}: {param.name}: {e}; {param.name} is: {param.doc}") from None
         self._paramMap[param] = converted
 
     def _param(self, name: str) -> Param:
@@ -98,7 +99,7 @@ class Stage(Params, MLReadable, MLWritable):
         return with_fields(schema, self._checked_outputs(schema))
 
     def _checked_outputs(self, schema: StructType) -> list[StructField]:
-        outputs = self._output_fields(find_fields(self._label, "inputCols", self._inputs(), schema))
+        outputs = self._output_fields(self._input_fields(schema))
         names = [f.name for f in outputs]
         for name in names:
             if names.count(name) > 1:
@@ -118,6 +119,10 @@ class Stage(Params, MLReadable, MLWritable):
         """Columns that the stage reads when it transforms."""
         return self.getInputCols()
 
+    def _input_fields(self, schema: StructType) -> list[StructField]:
+        """The columns of ``_inputs`` in a schema; raises ColumnError for one that is absent."""
+        return find_fields(self._label, "inputCols", self._inputs(), schema)
+
     def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
         """Check the inputs' types and give the columns that the stage makes."""
         raise NotImplementedError(f"{type(self).__name__} must say which columns it makes: _output_fields")
@@ -134,6 +139,12 @@ class Stage(Params, MLReadable, MLWritable):
 
     # Persistence
 
+    def _before_save(self) -> None:
+        """Raise PersistenceError if the stage cannot be saved; nothing has been written yet."""
+
+    def _after_load(self, path: str) -> None:
+        """Raise UnsafeClassError if what was loaded names code that may not be run."""
+
     def write(self) -> StageWriter:
         """Writer of this stage."""
         return StageWriter(self)
@@ -146,6 +157,10 @@ class Stage(Params, MLReadable, MLWritable):
 
 class RowLocal(Stage):
     """Mixin: each output row depends on its own input row alone, so one kernel serves everywhere."""
+
+    def _outputs(self) -> list[str]:
+        """Columns that the stage makes."""
+        return self.getOutputCols()
 
     def _kernel(self) -> Kernel | Sequence[Kernel]:
         """The meaning: a picklable function on arrays, in the order of the inputs and outputs.
@@ -170,6 +185,10 @@ class RowLocal(Stage):
         """The same meaning for plain values of a single row; shaped like ``_kernel``."""
         return None
 
+    def _served(self, runtime: str) -> RowLocal:
+        """The stage as ``LocalPipeline`` is to run it; a stage with a network knows how to change its runtime."""
+        return self
+
     def _prepared(self, inputs: list[StructField]) -> Sequence[Prepared] | None:
         """A cheaper way through Spark for each kernel (see ``Prepared``)."""
         return None
@@ -178,14 +197,14 @@ class RowLocal(Stage):
         """Kernels that may run by themselves, each with the columns (a slice of all) that it is for."""
         if callable(kernels):
             return [(slice(None), kernels)]
-        reads, writes = self._inputs(), self.getOutputCols()
+        reads, writes = self._inputs(), self._outputs()
         if any(name in reads and reads[i] != name for i, name in enumerate(writes)):
             # An output takes the name of another column's input: none may be written before all are read.
             return [(slice(None), SideBySide(tuple(kernels)))]
         return [(slice(i, i + 1), kernel) for i, kernel in enumerate(kernels)]
 
     def _steps(self, schema: StructType) -> list[Step]:
-        inputs = find_fields(self._label, "inputCols", self._inputs(), schema)
+        inputs = self._input_fields(schema)
         outputs, types, prepared = self._checked_outputs(schema), self._kernel_types(inputs), self._prepared(inputs)
         return [
             Step(
@@ -286,7 +305,8 @@ class Estimator(Stage, ml.Estimator):
     def _fit(self, dataset: DataFrame) -> Model:
         self.transformSchema(dataset.schema)
         model = self._model()
-        model._state = self._fit_state(dataset)
+        with fitting(self.uid):
+            model._state = self._fit_state(dataset)
         # pyspark.ml's own rule: CrossValidator addresses the model's Params by the estimator's uid.
         model._resetUid(self.uid)
         self._copyValues(model)

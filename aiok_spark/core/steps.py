@@ -9,6 +9,7 @@ from pyspark.sql import Column
 from pyspark.sql.types import DataType, StructField
 
 from aiok_spark.core import compat
+from aiok_spark.core.schema import carrier
 from aiok_spark.kernels.program import Instruction, Kernel, SideBySide
 
 Expressions = Callable[[list[Column]], list[Column]]
@@ -90,5 +91,5 @@ class Step:
             reads=tuple(names or self.reads),
             writes=self.writes,
             read_types=tuple(compat.arrow_type(t) for t in types),
-            write_types=tuple(compat.arrow_type(f.dataType) for f in self.outputs),
+            write_types=tuple(compat.arrow_type(carrier(f.dataType)) for f in self.outputs),
         )

@@ -105,3 +105,34 @@ def stream_caller(
         yield from unpack()(batches)
 
     return call
+
+
+def read_caller(
+    unpack: Callable[[], Any], carried: list[tuple[str, pa.DataType]], wanted: list[tuple[str, pa.DataType]]
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """For ``mapInArrow``: programs, then a function on batches of the wanted columns.
+
+    The batches that come have the carried columns, then the programs' arguments.
+    """
+
+    def call(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from aiok_spark.kernels.program import cast
+
+        programs, function = unpack()
+
+        def read() -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                there = dict(zip(carried, batch.columns, strict=False))
+                made: dict[str, pa.Array] = {}
+                at = len(carried)
+                for program in programs:
+                    made.update(
+                        zip(program.outputs, program(batch.columns[at : at + len(program.inputs)]), strict=True)
+                    )
+                    at += len(program.inputs)
+                columns = [there[key] if key in there else cast(made[key[0]], key[1]) for key in wanted]
+                yield pa.RecordBatch.from_arrays(columns, names=[f"c{i}" for i in range(len(columns))])
+
+        yield from function(read())
+
+    return call

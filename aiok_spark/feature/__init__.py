@@ -4,6 +4,7 @@ from aiok_spark.feature.categorify import Categorify, CategorifyModel
 from aiok_spark.feature.hash_buckets import HashBuckets
 from aiok_spark.feature.missing import FillMissing, FillMissingModel
 from aiok_spark.feature.numeric import Clip, LogTransform
+from aiok_spark.feature.scale import Scale, ScaleModel
 
 __all__ = [
     "Categorify",
@@ -13,4 +14,6 @@ __all__ = [
     "FillMissingModel",
     "HashBuckets",
     "LogTransform",
+    "Scale",
+    "ScaleModel",
 ]

@@ -274,7 +274,7 @@ class Categorify(Estimator, _CategorifyParams):
     def _fit_state(self, dataset: DataFrame) -> State:
         groups = self._groups()
         kinds = {f.name: f.dataType for f in dataset.schema.fields if f.name in self.getInputCols()}
-        with working(f"{self._label}: counting the values of {len(kinds)} columns", self.getVerbose()):
+        with working(f"{self._label}: counting values, columns: {len(kinds)}", self.getVerbose()):
             counted = count_values(dataset, groups, self.getMinFrequency())
         counted = [self._checked(table, dataset, group) for table, group in zip(counted, groups, strict=True)]
         types = [value_type(element(kinds[g[0]])).simpleString() for g in groups]

@@ -132,7 +132,7 @@ class FillMissingModel(RowLocalModel, _FillMissingParams):
 
     def _expressions(self, columns: list[Column], types: list[DataType]) -> list[Column]:
         return [
-            F.coalesce(_present(c, v, self.getNanIsMissing()), F.lit(v))
+            F.coalesce(present(c, v, self.getNanIsMissing()), F.lit(v))
             for c, v in zip(columns, self._values(), strict=True)
         ]
 
@@ -197,7 +197,7 @@ class FillMissing(Estimator, _FillMissingParams):
                 }
             )
         columns = [
-            _present(column(n).cast(k), 0.0 if isinstance(k, FractionalType) else "", self.getNanIsMissing())
+            present(column(n).cast(k), 0.0 if isinstance(k, FractionalType) else "", self.getNanIsMissing())
             for n, k in zip(names, kinds, strict=True)
         ]
         if strategy == "mode":
@@ -243,6 +243,6 @@ class FillMissing(Estimator, _FillMissingParams):
                 )
 
 
-def _present(value: Column, like: object, nan: bool) -> Column:
-    """The column with NaN as null, if it can hold NaN and that counts as missing."""
+def present(value: Column, like: object, nan: bool) -> Column:
+    """A column with NaN as null, if it can hold NaN and that counts as missing."""
     return F.when(~F.isnan(value), value) if nan and isinstance(like, float) else value

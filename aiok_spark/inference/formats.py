@@ -47,8 +47,10 @@ def is_pandas(data: Any) -> bool:
 
 def table_of_pandas(data: Any) -> pa.Table:
     """Table of a DataFrame; NaN is missing there, so it becomes null."""
+    plain = data.copy(deep=False)
+    plain.attrs = {}  # Spark 4's toPandas leaves some there that pyarrow warns of
     try:
-        return pa.Table.from_pandas(data, preserve_index=False)
+        return pa.Table.from_pandas(plain, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
         raise DataError(
             f"LocalPipeline: found a pandas column of several types ({e}), expected one type in each"

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from aiok_spark.core import compat
-from aiok_spark.core.errors import DataError, NotLocalError
+from aiok_spark.core.errors import DataError, NotLocalError, ParamError, did_you_mean
 from aiok_spark.core.stage import RowLocal
 from aiok_spark.core.steps import Step
 from aiok_spark.inference import formats
@@ -16,6 +16,7 @@ from aiok_spark.inference.rows import RowProgram
 from aiok_spark.inference.saved import read_stages
 from aiok_spark.kernels.program import Instruction, as_columns
 
+_RUNTIMES = ("torch", "onnxruntime")
 _COMPILED = 64  # input schemas that a pipeline keeps its instructions for
 
 
@@ -31,11 +32,18 @@ class LocalPipeline:
     ----------
     stages : sequence of fitted row-local stages
         Usually read by ``load``.
+    runtime : {"torch", "onnxruntime"}
+        What scores trained networks.  For "onnxruntime" each is converted here and now, which takes seconds, and then
+        answers single rows sooner; the stages that were given stay as they are.
 
     Raises
     ------
     NotLocalError
         If a stage needs Spark.
+    ParamError
+        If there is no such runtime, or it cannot score one of the networks.
+    ImportError
+        If there is a network for "onnxruntime", and the extra ``onnx`` is not installed.
 
     Examples
     --------
@@ -44,7 +52,12 @@ class LocalPipeline:
     >>> scorer.transform({"age": 31.0, "country": "ch"})  # doctest: +SKIP
     """
 
-    def __init__(self, stages: Sequence[Any]) -> None:
+    def __init__(self, stages: Sequence[Any], runtime: str = "torch") -> None:
+        if runtime not in _RUNTIMES:
+            raise ParamError(
+                f"LocalPipeline: runtime: found {runtime!r}, expected one of {_RUNTIMES}; "
+                f"{did_you_mean(str(runtime), _RUNTIMES)}"
+            )
         self.stages: list[RowLocal] = []
         for stage in stages:
             if not isinstance(stage, RowLocal):
@@ -52,20 +65,22 @@ class LocalPipeline:
                     f"{type(stage).__name__}({stage.uid}): found a stage that needs Spark, expected one that works row "
                     "by row; leave it out of the pipeline that you serve, or score with Spark"
                 )
-            self.stages.append(stage)
+            self.stages.append(stage._served(runtime))
         self._compiled: dict[pa.Schema, list[Instruction]] = {}
         self._rows: RowProgram | None = None
 
     @classmethod
-    def load(cls, path: str) -> LocalPipeline:
+    def load(cls, path: str, runtime: str = "torch") -> LocalPipeline:
         """Read a saved PipelineModel, or a single saved stage.
 
         Parameters
         ----------
         path : str
             A local path, or a URI that pyarrow reads (hdfs://, s3://, gs://, file://).
+        runtime : {"torch", "onnxruntime"}
+            What scores trained networks.
         """
-        return cls(read_stages(path))
+        return cls(read_stages(path), runtime)
 
     def transform(self, data: Any) -> Any:
         """Score rows.

@@ -62,7 +62,7 @@ class RowProgram:
 
 
 def _parts_of(stage: RowLocal) -> list[_Part]:
-    reads, writes = stage._inputs(), stage.getOutputCols()
+    reads, writes = stage._inputs(), stage._outputs()
     parts = stage._parts(stage._row_kernel() or _on_arrays(stage))
     return [_Part(stage._label, tuple(reads[at]), tuple(writes[at]), kernel) for at, kernel in parts]
 

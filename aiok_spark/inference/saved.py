@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from aiok_spark.core import allow
-from aiok_spark.core.errors import NotLocalError, PersistenceError
+from aiok_spark.core.errors import NothingSavedError, NotLocalError, PersistenceError
 from aiok_spark.core.persistence import parse_metadata, restore
 from aiok_spark.core.stage import RowLocal
 
@@ -23,7 +23,7 @@ def read_stages(path: str) -> list[RowLocal]:
 
 
 def _stages(files: fs.FileSystem, path: str) -> list[RowLocal]:
-    metadata = _metadata(files, path)
+    metadata = metadata_at(files, path)
     if metadata["class"] not in _PIPELINES:
         return [_stage(files, path, metadata)]
     uids = metadata.get("stageUids") or metadata["paramMap"]["stageUids"]
@@ -38,19 +38,23 @@ def _stage(files: fs.FileSystem, path: str, metadata: dict[str, Any]) -> RowLoca
             f"{cls.__name__}({metadata['uid']}): found a stage that needs Spark at {path}, expected one that works row "
             "by row; leave it out of the pipeline that you serve, or score with Spark"
         )
-    return cast(RowLocal, restore(cls, metadata, path, lambda name: _table(files, f"{path}/data/{name}")))
+    return cast(RowLocal, restore(cls, metadata, path, lambda name: table_at(files, f"{path}/data/{name}")))
 
 
-def _metadata(files: fs.FileSystem, path: str) -> dict[str, Any]:
+def metadata_at(files: fs.FileSystem, path: str) -> dict[str, Any]:
+    """The metadata of the stage saved at a path."""
     parts = [p for p in _files(files, f"{path}/metadata") if p.rpartition("/")[2].startswith("part-")]
     for part in parts:
         with files.open_input_stream(part) as stream:
             if text := stream.read().decode(errors="replace").strip():
                 return parse_metadata(text, path)
+    if files.get_file_info(path).type == fs.FileType.NotFound:
+        raise NothingSavedError(f"{path}: found nothing, expected a saved PipelineModel or stage; check the path")
     raise PersistenceError(f"{path}: found no metadata, expected a saved PipelineModel or stage; check the path")
 
 
-def _table(files: fs.FileSystem, path: str) -> pa.Table:
+def table_at(files: fs.FileSystem, path: str) -> pa.Table:
+    """A table of a saved stage."""
     parts = [p for p in _files(files, path) if p.endswith(".parquet")]
     return pa.concat_tables([pq.ParquetFile(files.open_input_file(p)).read() for p in sorted(parts)])
 

@@ -101,3 +101,13 @@ def log_row(method: str) -> RowKernel:
 
     one = signed if method == "signedLog1p" else plain
     return lambda row: [one(x) for x in row]
+
+
+def scale(columns: list[pa.Array], center: float, width: float) -> list[pa.Array]:
+    """``(x - center) / width``; nulls stay null, NaN stays NaN."""
+    return [pc.divide(pc.subtract(cast(c, pa.float64()), center), width) for c in columns]
+
+
+def scale_row(center: float, width: float) -> RowKernel:
+    """Like ``scale``, for the values of one row."""
+    return lambda row: [None if x is None else (x - center) / width for x in row]

@@ -2,6 +2,7 @@
 
 from aiok_spark.testing.check import ConformanceError, Report, check_stage
 from aiok_spark.testing.compare import assert_all_executions_agree, assert_same_rows
+from aiok_spark.testing.criteo import bayes_auc, criteo_text, generate_criteo
 from aiok_spark.testing.data import mixed_frame, odd_columns
 
 __all__ = [
@@ -9,7 +10,10 @@ __all__ = [
     "Report",
     "assert_all_executions_agree",
     "assert_same_rows",
+    "bayes_auc",
     "check_stage",
+    "criteo_text",
+    "generate_criteo",
     "mixed_frame",
     "odd_columns",
 ]

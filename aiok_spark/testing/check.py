@@ -76,6 +76,7 @@ def check_stage(
     inputCols: Sequence[str] | None = None,
     skip: Mapping[str, str] | None = None,
     path: str | None = None,
+    tolerance: float = 0.0,
 ) -> Report:
     """Check that a stage is a first-class citizen of Spark ML, whoever wrote it.
 
@@ -98,6 +99,9 @@ def check_stage(
     path : str, optional
         A directory that all of Spark can reach, for what is saved. Left out, a temporary one on this
         machine, which is removed.
+    tolerance : float
+        How far floats may lie apart between ways to compute them, relative to the larger of them and 1. Only for
+        stages whose sums depend on the number of rows at a time, such as networks.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def check_stage(
     """
     reasons = _checked(skip or {})
     with _folder(path) as folder:
-        subject, report = Subject(stage, df, labelCols, inputCols, folder), Report(stage.uid)
+        subject, report = Subject(stage, df, labelCols, inputCols, folder, tolerance), Report(stage.uid)
         for rule in RULES.values():
             started = time.monotonic()
             _judge(rule, subject, report, reasons)

@@ -20,7 +20,7 @@ _WHICH = "__aiok_which__"
 Rows = Sequence[Mapping[str, Any]] | Sequence[Row]
 
 
-def same(a: Any, b: Any, ulps: int = 0) -> bool:
+def same(a: Any, b: Any, ulps: int = 0, tolerance: float = 0.0) -> bool:
     """Whether two values are equal in type and value.
 
     Parameters
@@ -29,18 +29,22 @@ def same(a: Any, b: Any, ulps: int = 0) -> bool:
         As ``DataFrame.collect`` gives them.
     ulps : int
         How many representable numbers two floats may lie apart.
+    tolerance : float
+        How far two floats may lie apart, relative to the larger of them and 1.
     """
     if type(a) is not type(b):
         return False
     if isinstance(a, float):
-        return _same_float(a, b, ulps)
-    if isinstance(a, Row) and a.__fields__ != b.__fields__:
-        return False
+        near = tolerance > 0 and abs(a - b) <= tolerance * max(1.0, abs(a), abs(b))
+        return _same_float(a, b, ulps) or near
     if isinstance(a, (list, tuple)):  # a Row is a tuple
-        return len(a) == len(b) and all(same(x, y, ulps) for x, y in zip(a, b, strict=True))
+        alike = len(a) == len(b) and getattr(a, "__fields__", None) == getattr(b, "__fields__", None)
+        return alike and all(same(x, y, ulps, tolerance) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k], ulps) for k in a)
-    return same(a.toArray().tolist(), b.toArray().tolist(), ulps) if isinstance(a, Vector) else bool(a == b)
+        return a.keys() == b.keys() and all(same(a[k], b[k], ulps, tolerance) for k in a)
+    if isinstance(a, Vector):
+        return same(a.toArray().tolist(), b.toArray().tolist(), ulps, tolerance)
+    return bool(a == b)
 
 
 def _same_float(a: float, b: float, ulps: int) -> bool:
@@ -54,7 +58,7 @@ def _position(x: float) -> int:
     return struct.unpack("<q", struct.pack("<d", abs(x)))[0]
 
 
-def difference(found: Rows, expected: Rows, key: Sequence[str], ulps: int = 0) -> str | None:
+def difference(found: Rows, expected: Rows, key: Sequence[str], ulps: int = 0, tolerance: float = 0.0) -> str | None:
     """What distinguishes two sets of rows, or None.
 
     Parameters
@@ -64,7 +68,7 @@ def difference(found: Rows, expected: Rows, key: Sequence[str], ulps: int = 0) -
     key : sequence of str
         Columns that say which rows belong together; rows of the same key are compared as a multiset.
         None at all: all rows are.
-    ulps : int
+    ulps, tolerance : int, float
         See ``same``.
     """
     left, right = _grouped(found, key), _grouped(expected, key)
@@ -77,7 +81,7 @@ def difference(found: Rows, expected: Rows, key: Sequence[str], ulps: int = 0) -
         if len(others) != len(rows):
             return f"{len(others)} rows instead of {len(rows)} at {_shown(key, k)}"
         for a, b in zip(_sorted(others), _sorted(rows), strict=True):
-            if (what := _first_difference(a, b, ulps)) is not None:
+            if (what := _first_difference(a, b, ulps, tolerance)) is not None:
                 different.append((k, what))
     if not different:
         return None
@@ -93,11 +97,11 @@ def collect_all(frames: Sequence[DataFrame], columns: Sequence[str]) -> list[lis
     return [[{n: r[n] for n in columns} for r in rows if r[_WHICH] == i] for i in range(len(frames))]
 
 
-def _first_difference(a: Mapping[str, Any], b: Mapping[str, Any], ulps: int) -> str | None:
+def _first_difference(a: Mapping[str, Any], b: Mapping[str, Any], ulps: int, tolerance: float) -> str | None:
     if a.keys() != b.keys():
         return f"columns {list(a)} instead of {list(b)}"
     for name in b:
-        if not same(a[name], b[name], ulps):
+        if not same(a[name], b[name], ulps, tolerance):
             return f"{a[name]!r} instead of {b[name]!r} in '{name}'"
     return None
 

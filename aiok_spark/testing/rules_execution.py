@@ -11,13 +11,14 @@ from typing import Any
 import pyarrow as pa
 from pyspark import cloudpickle
 from pyspark.ml import Estimator
+from pyspark.ml.linalg import Vector
 from pyspark.sql.types import NullType
 
 from aiok_spark.core import compat
 from aiok_spark.core.execution import WAYS, forced
+from aiok_spark.core.schema import as_array
 from aiok_spark.core.stage import RowLocal
 from aiok_spark.inference import LocalPipeline
-from aiok_spark.testing.equality import difference
 from aiok_spark.testing.rules import applies, expect, rule
 from aiok_spark.testing.rules_fit import fit_is_repeatable, transform_is_repeatable
 from aiok_spark.testing.rules_rows import column_order_does_not_matter, partitions_do_not_matter, rows_are_kept
@@ -47,13 +48,9 @@ def threads_do_not_meet(s: Subject) -> None:
     """Two threads that transform with one object, each its own rows, get what each alone gets."""
     half = [row for row in s.rows if row[-1] % 2]
 
-    def whole() -> Any:
-        return s.fitted.transform(s.frame())
-
-    def part() -> Any:
-        return s.fitted.transform(s.frame(half).select(*[f"`{n}`" for n in reversed(s.schema.names)]))
-
-    one, other = _at_once(whole, part)
+    # Both have their rows before they start, so that they meet inside the stage.
+    rows, part = s.frame(), s.frame(half).select(*[f"`{n}`" for n in reversed(s.schema.names)])
+    one, other = _at_once(lambda: s.fitted.transform(rows), lambda: s.fitted.transform(part))
     s.expect_same(one)
     s.expect_same(other, numbers=lambda n: n % 2 == 1)
 
@@ -64,9 +61,10 @@ def threads_fit_at_once(s: Subject) -> None:
     applies(isinstance(s.stage, Estimator), "not an estimator")
     half = s.rows[: len(s.rows) // 2]
     alone = s.stage.fit(s.frame(half)).transform(s.frame(half)).collect()
-    one, other = _at_once(lambda: s.stage.fit(s.frame()), lambda: s.stage.fit(s.frame(half)))
+    rows, part = s.frame(), s.frame(half)
+    one, other = _at_once(lambda: s.stage.fit(rows), lambda: s.stage.fit(part))
     s.expect_same(one.transform(s.frame()))
-    different = difference(other.transform(s.frame(half)).collect(), alone, [ROW] if ROW in alone[0].__fields__ else [])
+    different = s.difference(other.transform(s.frame(half)).collect(), alone)
     expect(different is None, different or "", "what the fit alone gives")
 
 
@@ -112,7 +110,7 @@ def pandas_without_spark_agrees(s: Subject) -> None:
 def rows_without_spark_agree(s: Subject) -> None:
     """LocalPipeline gives for the dict of a single row what Spark gives."""
     local = LocalPipeline([_row_local(s)])
-    rows = [dict(zip(s.schema.names, row, strict=True)) for row in s.rows]
+    rows = [dict(zip(s.schema.names, map(_plain, row), strict=True)) for row in s.rows]
     _expect_local(s, [local.transform(row) for row in rows])
 
 
@@ -122,7 +120,14 @@ def _row_local(s: Subject) -> RowLocal:
 
 
 def _table(s: Subject) -> pa.Table:
-    return compat.to_arrow(s.frame().select(*[f"`{n}`" for n in dict.fromkeys([*s.inputs, ROW])]))
+    fields = {f.name: f for f in s.schema.fields}
+    df = s.frame()
+    return compat.to_arrow(df.select(*[as_array(fields[n]).alias(n) for n in dict.fromkeys([*s.inputs, ROW])]))
+
+
+def _plain(value: Any) -> Any:
+    """A value as it is without Spark, where a vector is a list."""
+    return value.toArray().tolist() if isinstance(value, Vector) else value
 
 
 def _is_complete(value: Any) -> bool:
@@ -132,8 +137,8 @@ def _is_complete(value: Any) -> bool:
 def _expect_local(s: Subject, found: list[dict]) -> None:
     """Compare what the stage makes; the rest is not its own."""
     names = [*s.outputs, ROW]
-    wanted = [{n: r[n] for n in names} for r in s.expected]
-    different = difference([{n: r[n] for n in names} for r in found], wanted, [ROW], _ULPS)
+    wanted = [{n: _plain(r[n]) for n in names} for r in s.expected]
+    different = s.difference([{n: r[n] for n in names} for r in found], wanted, _ULPS)
     expect(different is None, different or "", "the values that Spark gives")
 
 

@@ -14,7 +14,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 from aiok_spark.core.errors import DataError
 from aiok_spark.core.schema import column
 from aiok_spark.core.stage import Stage
-from aiok_spark.testing.equality import collect_all, difference
+from aiok_spark.testing.equality import Rows, collect_all, difference
 from aiok_spark.testing.passing import PassThrough
 from aiok_spark.testing.rules import applies, expect
 from aiok_spark.testing.snapshot import changes, snapshot
@@ -40,16 +40,25 @@ class Subject:
         Columns that it reads to transform; found from its Params if left out.
     folder : str
         Where stages may be saved.
+    tolerance : float
+        How far floats of one row may lie apart between executions.
     """
 
     def __init__(
-        self, stage: Any, df: DataFrame, labelCols: Sequence[str], inputCols: Sequence[str] | None, folder: str
+        self,
+        stage: Any,
+        df: DataFrame,
+        labelCols: Sequence[str],
+        inputCols: Sequence[str] | None,
+        folder: str,
+        tolerance: float = 0.0,
     ) -> None:
         self.stage, self.spark = stage, df.sparkSession
         self.ours = isinstance(stage, Stage)
         self.labels = list(labelCols)
         self._inputs = inputCols
         self._folder, self._saves = folder, 0
+        self.tolerance = tolerance
         rows = df.limit(MOST_ROWS + 1).collect()
         if not 0 < len(rows) <= MOST_ROWS:
             found = "no rows" if not rows else f"more than {MOST_ROWS} rows"
@@ -171,9 +180,14 @@ class Subject:
         for df in found:
             expect(set(df.columns) == set(names), f"columns {df.columns}", f"{names}")
         for i, rows in enumerate(collect_all(found, names)):
-            different = difference(rows, wanted, [ROW] if by_number else [], ulps)
+            different = self.difference(rows, wanted, ulps)
             where = f" (in try {i + 1} of {len(found)})" if len(found) > 1 else ""
             expect(different is None, f"{different}{where}", "the rows of the plain transform")
+
+    def difference(self, found: Rows, expected: Rows, ulps: int = 0) -> str | None:
+        """What distinguishes two sets of rows beyond the stage's tolerance, or None."""
+        by_number = bool(expected) and ROW in (expected[0].__fields__ if isinstance(expected[0], Row) else expected[0])
+        return difference(found, expected, [ROW] if by_number else [], ulps, self.tolerance)
 
     def place(self) -> str:
         """A path where nothing is yet."""

@@ -40,7 +40,7 @@ def test_positive_is_above_zero_and_finite():
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_nan_and_infinity_are_refused_where_they_cannot_be(spark, value):
     with pytest.raises(
-        ParamError, match=r"Clip\(Clip_\w+\): lower: found .* expected a finite number; it is: inclusive"
+        ParamError, match=r"Clip\(Clip_\w+\): lower: found .* expected a finite number; lower is: inclusive"
     ):
         Clip(lower=value)
 

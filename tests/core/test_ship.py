@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 
 from aiok_spark.core import compat, ship
 
+pytestmark = pytest.mark.all_modes
+
 
 def test_a_value_is_unpickled_once_per_process(spark, mode):
     unpack = ship.pack(spark, {"a": np.arange(3)})

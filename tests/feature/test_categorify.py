@@ -141,7 +141,7 @@ def test_a_join_gives_the_same_ids(spark, oov, null):
     joined = model.transform(asked, {model.joinAbove: 1})
     assert joined.schema == expected.schema
     assert sorted(map(str, joined.collect())) == sorted(map(str, expected.collect()))
-    with pytest.raises(Exception, match=r"oovPolicy='error' and column '[sl]'"):
+    with pytest.raises(Exception, match=r"oovPolicy='error' and column '[sil]'"):
         model.transform(asked, {model.joinAbove: 1, model.oovPolicy: "error"}).collect()
 
 

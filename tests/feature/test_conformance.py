@@ -2,7 +2,7 @@
 
 import pytest
 
-from aiok_spark.feature import Categorify, Clip, FillMissing, HashBuckets, LogTransform
+from aiok_spark.feature import Categorify, Clip, FillMissing, HashBuckets, LogTransform, Scale
 from aiok_spark.testing import check_stage, mixed_frame
 
 NUMBERS = ["count", "price", "amount"]
@@ -29,6 +29,8 @@ STAGES = {
     "HashBuckets in place": HashBuckets(**replacing(CATEGORIES), nullPolicy="null"),
     "HashBuckets of lists of strings": HashBuckets(**replacing(["tags"])),
     "HashBuckets of lists of numbers": HashBuckets(**replacing(["codes"])),
+    "Scale": Scale(**named(NUMBERS)),
+    "Scale in place": Scale(**replacing(NUMBERS), method="robust"),
     "Categorify": Categorify(**named(CATEGORIES), minFrequency=2),
     "Categorify in place": Categorify(**replacing(["city", "device"]), sharedVocabulary=[["city", "device"]]),
     "Categorify of lists": Categorify(**replacing(["tags", "codes"]), oovPolicy="null"),
@@ -60,4 +62,7 @@ def test_a_stage_is_a_first_class_citizen(frame, mode, name):
     stage = STAGES[name]
     if stage.hasParam("nullPolicy") and stage.getNullPolicy() == "error":
         frame = frame.dropna(subset=stage.getInputCols())
-    check_stage(stage, frame, skip=SKIPPED.get(name))
+    skip = dict(SKIPPED.get(name, {}))
+    if name not in ONE_OF_EACH:
+        skip["cross_validates"] = "2026-11-21: takes a third of the time, and is tried with another of its class"
+    check_stage(stage, frame, skip=skip)

@@ -91,6 +91,14 @@ def test_arrow(local, expected, kind):
         agree(found, want)
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_spark_leaves_on_a_pandas_frame_is_not_warned_of():
+    rows = pd.DataFrame({"x": [1.0]})
+    rows.attrs["metrics"] = [object()]  # as toPandas over Connect does
+    found = LocalPipeline([Clip(inputCols=["x"], outputCols=["x"], upper=0.5)]).transform(rows)
+    assert found["x"].tolist() == [0.5] and found.attrs.keys() == {"metrics"}
+
+
 def test_pandas_keeps_index_and_untouched_columns(local, expected):
     frame = pd.DataFrame(lists(ROWS), index=list("wxyz"))
     made = local.transform(frame)

@@ -18,9 +18,14 @@ from aiok_spark.core import execution
 from aiok_spark.feature import Clip
 spark = (SparkSession.builder.master("local-cluster[1,1,1024]").config("spark.ui.enabled", "false")
          .config("spark.executor.memory", "1g").getOrCreate())
-if sys.argv[1] == "ship":
+if "ship" in sys.argv[1]:
     aiok_spark.ship(spark)
 df = spark.createDataFrame([(-1.0,), (2.0,)], "x double")
+if "train" in sys.argv[1]:
+    from aiok_spark.models import MLPRegressor
+    model = MLPRegressor(denseCols=["x"], labelCol="x", hiddenLayers=[], epochs=60, learningRate=0.1).fit(df)
+    print("RESULT", [round(r.prediction) for r in model.transform(df).collect()])
+    sys.exit()
 with execution.forced("pandas_udf"):
     print("RESULT", [r.x for r in Clip(inputCols=["x"], outputCols=["x"], lower=0.0).transform(df).collect()])
 """
@@ -72,3 +77,15 @@ def test_another_version_is_named(tmp_path):
 @pytest.mark.cluster
 def test_ship_puts_it_there(tmp_path):
     assert "RESULT [0.0, 2.0]" in run(tmp_path, tmp_path / "nothing", "ship")
+
+
+@pytest.mark.cluster
+def test_a_fit_names_the_missing_package_before_it_trains(tmp_path):
+    output = run(tmp_path, tmp_path / "nothing", "train")
+    assert "ClusterError: MLPRegressor" in output
+    assert "found aiok_spark missing on" in output and "call aiok_spark.ship(spark)" in output
+
+
+@pytest.mark.cluster
+def test_a_shipped_package_trains_and_scores(tmp_path):
+    assert "RESULT [-1, 2]" in run(tmp_path, tmp_path / "nothing", "ship and train")

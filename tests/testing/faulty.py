@@ -324,13 +324,19 @@ class TrainingFormLeaks(Centre):
 # Executions
 
 
+def _let_the_other_thread_in():
+    """Wait where threads meet; not where only one runs."""
+    if threading.current_thread() is not threading.main_thread():
+        time.sleep(1.0)
+
+
 @breaks("threads_do_not_meet")
 class NotThreadSafe(Shift):
     current: DataFrame
 
     def _transform(self, dataset):
         NotThreadSafe.current = dataset
-        time.sleep(0.1)
+        _let_the_other_thread_in()
         return super()._transform(NotThreadSafe.current)
 
 
@@ -340,7 +346,7 @@ class FitsNotThreadSafe(Centre):
 
     def _fit(self, dataset):
         FitsNotThreadSafe.current = dataset
-        time.sleep(0.1)
+        _let_the_other_thread_in()
         return super()._fit(FitsNotThreadSafe.current)
 
 

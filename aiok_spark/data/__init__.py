@@ -1,0 +1,15 @@
+"""Data between Spark and deep learning: conversion to Parquet datasets, and loaders for them."""
+
+from aiok_spark.data.converter import SparkDatasetConverter, make_spark_converter
+from aiok_spark.data.dataset import Dataset
+from aiok_spark.data.loader import TorchLoader
+from aiok_spark.data.petastorm_converter import PetastormConverter, PetastormConverterModel
+
+__all__ = [
+    "Dataset",
+    "PetastormConverter",
+    "PetastormConverterModel",
+    "SparkDatasetConverter",
+    "TorchLoader",
+    "make_spark_converter",
+]

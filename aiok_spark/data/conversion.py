@@ -1,0 +1,167 @@
+"""DataFrames to datasets: written under a name of its own, counted, and renamed when it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from contextlib import suppress
+from typing import Any
+
+from pyarrow import fs
+from pyspark.errors import PySparkException
+from pyspark.ml.functions import array_to_vector
+from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DoubleType, FloatType, MapType, StructType
+
+from aiok_spark.core import compat
+from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError
+from aiok_spark.core.files import open_system, stamps
+from aiok_spark.core.schema import as_array, column, element, put_columns, same_shape
+from aiok_spark.data.dataset import MANIFEST, Dataset
+
+PLACE = "petastorm.spark.converter.parentCacheDirUrl"  # petastorm's own setting, so that its users find theirs used
+ROW_GROUP_BYTES = 32 << 20  # petastorm's default, too
+_DTYPES = {"float32": FloatType(), "float64": DoubleType()}
+_TAG = "_aiok_dataset"
+
+
+def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: str, key: str = "") -> Dataset:
+    """Write the rows of a DataFrame as a dataset, or find that it is there.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Numbers, booleans, strings, and lists or vectors of numbers.
+    place : str, optional
+        Directory for datasets; by default that of ``default_place``.
+    about : dict
+        How to write: "dtype" (float32, float64 or None), "compression", "rowGroupBytes".
+    label : str
+        Who asks, for messages.
+    key : str
+        Name of the content, if it has one that others share; by default known for a plain Parquet scan alone.
+    """
+    written = _written(df, about["dtype"], label)
+    vectors = [f.name for f in df.schema.fields if isinstance(f.dataType, VectorUDT)]
+    told = {"vectors": vectors, "columns": written.columns, **about}
+    spark = compat.session_of(df)
+    parent = place or default_place(spark)
+    try:
+        parent = compat.qualified(spark, parent).rstrip("/")
+    except PySparkException as e:  # Connect can only tell by writing
+        raise _not_writable(parent, e, label) from e
+    name = source_key(df, told, key)
+    if name and (found := Dataset.open(f"{parent}/{name}")):
+        return found
+    own = f"{parent}/{uuid.uuid4().hex}"
+    system, folder = open_system(own)
+    _check_writable(system, folder, label)
+    try:
+        writer = written.write.option("parquet.block.size", about["rowGroupBytes"])
+        writer.option("compression", about["compression"]).parquet(own)
+        made = Dataset.sealed(own, {**told, "shared": bool(name)})
+    except BaseException:
+        delete(own)
+        raise
+    return _renamed(made, f"{parent}/{name}") if name else made
+
+
+def rows_of(spark: SparkSession, dataset: Dataset) -> DataFrame:
+    """The dataset as a DataFrame of the columns that were converted; trainers find its files by it."""
+    df = spark.read.parquet(dataset.path)
+    vectors = set(dataset.about["vectors"])
+    if vectors:
+        there = [(f, column(f.name)) for f in df.schema.fields if f.name in vectors]
+        df = put_columns(df, [(f, F.when(c.isNotNull(), array_to_vector(c))) for f, c in there])
+    df.__dict__[_TAG] = dataset
+    return df
+
+
+def dataset_of(df: DataFrame) -> Dataset | None:
+    """The dataset that this very DataFrame object reads, if a conversion made it."""
+    found = df.__dict__.get(_TAG)
+    return found if isinstance(found, Dataset) else None
+
+
+def delete(path: str) -> None:
+    """Remove a dataset's directory, if it is there; the manifest first, so that nobody takes a part for the whole."""
+    system, folder = open_system(path)
+    if system.get_file_info(f"{folder}/{MANIFEST}").type == fs.FileType.File:
+        system.delete_file(f"{folder}/{MANIFEST}")
+    if system.get_file_info(folder).type == fs.FileType.Directory:
+        system.delete_dir(folder)
+
+
+def default_place(spark: SparkSession) -> str:
+    """Where datasets go: where petastorm's setting says, or ``aiok_datasets`` in the warehouse."""
+    told = spark.conf.get(PLACE, None)
+    return told or f"{spark.conf.get('spark.sql.warehouse.dir')}/aiok_datasets"
+
+
+def source_key(df: DataFrame, told: dict[str, Any], key: str) -> str | None:
+    """Digest of what is converted, the same in all sessions: of a given key, or of the files of a Parquet scan.
+
+    None for any other DataFrame, whose rows nobody can tell without computing them.
+    """
+    if key:
+        content: Any = key
+    elif not compat.is_parquet_scan(df):
+        return None
+    else:
+        content = stamps(df.inputFiles())
+    text = json.dumps([content, df.schema.jsonValue(), told], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _written(df: DataFrame, dtype: str | None, label: str) -> DataFrame:
+    """What is written: vectors as arrays, real numbers as ``dtype``."""
+    real = _DTYPES[dtype] if dtype else None
+    made = []
+    for f in df.schema.fields:
+        kind, value = f.dataType, column(f.name)
+        if isinstance(kind, VectorUDT):
+            value = as_array(f, ArrayType(real) if real else None)
+        elif isinstance(element(kind), (ArrayType, MapType, StructType, VectorUDT)):
+            raise ColumnTypeError(
+                f"{label}: found column '{f.name}' of type {kind.simpleString()}, expected numbers, strings, and lists "
+                "or vectors of them; select its parts as columns, or drop it"
+            )
+        elif real and isinstance(element(kind), (FloatType, DoubleType)):
+            value = value.cast(same_shape(kind, real))
+        made.append(value.alias(f.name, metadata=f.metadata))
+    return df.select(*made)
+
+
+def _check_writable(system: Any, folder: str, label: str) -> None:
+    """Before the first job, as a conversion may take hours."""
+    try:
+        system.create_dir(folder, recursive=True)
+        system.delete_dir(folder)
+    except OSError as e:
+        raise _not_writable(folder, e, label) from e
+
+
+def _not_writable(folder: str, error: Exception, label: str) -> ParamError:
+    told = str(error).partition("\n")[0]
+    return ParamError(
+        f"{label}: cacheDir: found that {folder} cannot be written ({told}), expected a directory of yours that driver "
+        f"and executors share; set cacheDir, or the session's {PLACE}"
+    )
+
+
+def _renamed(made: Dataset, target: str) -> Dataset:
+    """The dataset under its shared name; who comes second takes what the first has left there."""
+    system, source = open_system(made.path)
+    _, folder = open_system(target)
+    if Dataset.open(target) is None:
+        delete(target)  # what a deletion has left
+        with suppress(OSError):  # of the second, where directories are not renamed onto one another
+            system.move(source, folder)
+    found = Dataset.open(target)
+    if found is None:
+        raise DataError(f"Dataset({target}): found that {made.path} cannot be renamed to it; set another cacheDir")
+    delete(made.path)
+    return found

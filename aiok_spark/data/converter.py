@@ -1,0 +1,94 @@
+"""``make_spark_converter``: a DataFrame as files that torch reads, in petastorm's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from aiok_spark.data.conversion import ROW_GROUP_BYTES, convert, delete
+from aiok_spark.data.dataset import Dataset
+from aiok_spark.data.loader import TorchLoader
+
+
+def make_spark_converter(
+    df: DataFrame,
+    parquet_row_group_size_bytes: int = ROW_GROUP_BYTES,
+    compression_codec: str | None = None,
+    dtype: str | None = "float32",
+    *,
+    parent_cache_dir_url: str | None = None,
+    cache_key: str = "",
+) -> SparkDatasetConverter:
+    """Write a DataFrame as a Parquet dataset, or find that it is written, and give loaders for it.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Numbers, booleans, strings, and lists or vectors of numbers.
+    parquet_row_group_size_bytes : int
+        Of the files; what a loader reads at once.
+    compression_codec : str, optional
+        A codec of Spark's Parquet writer; none by default.
+    dtype : {"float32", "float64", None}
+        What real numbers and vectors are written as; None for as they are.
+    parent_cache_dir_url : str, optional
+        Directory that driver and executors share; by default what the setting
+        ``petastorm.spark.converter.parentCacheDirUrl`` says, or ``aiok_datasets`` in the warehouse.
+    cache_key : str
+        A name for the content, under which other sessions find it; a plain Parquet scan needs none.
+
+    Examples
+    --------
+    >>> from aiok_spark.data import make_spark_converter
+    >>> converter = make_spark_converter(df)  # doctest: +SKIP
+    >>> with converter.make_torch_dataloader(batch_size=4096) as loader:  # doctest: +SKIP
+    ...     for batch in loader:
+    ...         train(batch["price"], batch["label"])
+    """
+    about = {
+        "dtype": dtype,
+        "compression": compression_codec or "uncompressed",
+        "rowGroupBytes": parquet_row_group_size_bytes,
+    }
+    return SparkDatasetConverter(convert(df, parent_cache_dir_url, about, label="make_spark_converter", key=cache_key))
+
+
+class SparkDatasetConverter:
+    """A converted DataFrame; picklable, so that it can be used in a Spark task.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        Its files.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    @property
+    def cache_dir_url(self) -> str:
+        """The directory."""
+        return self.dataset.path
+
+    @property
+    def file_urls(self) -> list[str]:
+        """The files; ``petastorm.make_batch_reader`` reads them."""
+        return self.dataset.urls
+
+    @property
+    def dataset_size(self) -> int:
+        """Rows."""
+        return self.dataset.rows
+
+    def __len__(self) -> int:
+        """Rows."""
+        return self.dataset.rows
+
+    def make_torch_dataloader(self, **options: Any) -> TorchLoader:
+        """Batches of tensors; options are those of ``TorchLoader``."""
+        return TorchLoader(self.dataset, **options)
+
+    def delete(self) -> None:
+        """Remove the files."""
+        delete(self.dataset.path)

@@ -1,0 +1,55 @@
+"""Runs a task on a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from importlib import import_module
+
+from pyspark.sql import DataFrame
+from pyspark.sql.types import DataType
+
+from aiok_spark.core.errors import DataError
+from aiok_spark.training.files import files_of
+from aiok_spark.training.results import no_rows, read_result
+from aiok_spark.training.task import TrainResult, TrainTask
+
+BACKENDS = ("spark", "local")  # each a module of ``backends``
+FEEDS = ("stream", "files")
+
+
+def run(
+    df: DataFrame,
+    columns: Sequence[tuple[str, DataType]],
+    task: TrainTask,
+    *,
+    backend: str = "spark",
+    feed: str = "stream",
+    label: str = "training",
+    verbose: bool = True,
+) -> TrainResult:
+    """Train.
+
+    Parameters
+    ----------
+    df : DataFrame
+        The rows.
+    columns : sequence of (str, DataType)
+        What the task reads, with the types to cast to: dense, categorical, label, weight, validation.
+    task : TrainTask
+        What to train, with how many workers.
+    backend : {"spark", "local"}
+        Where: on the executors, or in this process.
+    feed : {"stream", "files"}
+        How the rows come: through Spark, or from the files of a converted dataset.
+    label : str
+        Who asks, for messages.
+    verbose : bool
+        Show progress.
+    """
+    chosen = import_module(f"aiok_spark.training.backends.{backend}")
+    with files_of(df, columns, label) if feed == "files" else nullcontext() as files:
+        rows = chosen.run(df, columns, task, label, verbose, files)
+    if not rows.num_rows and df.isEmpty():  # Spark drops all stages behind a plan that has no rows
+        raise DataError(no_rows(label))
+    return read_result(rows, task, label)

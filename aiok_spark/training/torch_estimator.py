@@ -1,0 +1,167 @@
+"""Any torch module as a Spark ML estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiok_spark.core import allow
+from aiok_spark.core.errors import ParamError, PersistenceError
+from aiok_spark.core.params import one_of, param
+from aiok_spark.core.persistence import StageWriter
+from aiok_spark.training.estimator import NetworkModel, NetworkStage, SteppedEstimator
+from aiok_spark.training.params import (
+    HasAveraging,
+    HasNumClasses,
+    HasOptimizer,
+    to_arguments,
+    to_code,
+    to_groups,
+    to_loss,
+)
+from aiok_spark.training.references import is_live, reference
+from aiok_spark.training.task import BINARY, MULTICLASS, REGRESSION, Group
+
+
+class _TorchParams(NetworkStage, HasNumClasses, HasOptimizer, HasAveraging):
+    module = param(
+        "module",
+        "the network: a torch.nn.Module class, a function that makes one, or 'package.module:Name'; no default",
+        to_code,
+    )
+    moduleArgs = param("moduleArgs", "keyword arguments of module, as JSON has them; default none", to_arguments, {})
+    problemType = param(
+        "problemType",
+        "what the label is: 'binary' (default), 'multiclass' or 'regression'",
+        one_of(BINARY, MULTICLASS, REGRESSION),
+        BINARY,
+    )
+    loss = param(
+        "loss",
+        "'auto' (default: the first of its kind), 'logLoss' or 'hinge' (binary), 'logLoss' (multiclass), 'squared', "
+        "'absolute' or 'huber' (regression), or a function of outputs and labels that gives a value for each row",
+        to_loss,
+        "auto",
+    )
+    parameterGroups = param(
+        "parameterGroups",
+        "optimizers by parameter name, each a dict of match (regular expression), optimizer, learningRate, "
+        "weightDecay, momentum, sparse; what none matches goes by the other Params; default none",
+        to_groups,
+        [],
+    )
+
+    def _network(self) -> Any:
+        return self.getModule()
+
+    def _arguments(self) -> dict[str, Any]:
+        return self.getModuleArgs()
+
+    def _kind(self) -> str:
+        return self.getProblemType()
+
+    def _code(self) -> dict[str, Any]:
+        return {name: self.getOrDefault(name) for name in ("module", "loss") if self.isDefined(name)}
+
+    def _before_save(self) -> None:
+        for name, code in self._code().items():
+            if not isinstance(code, str):
+                raise PersistenceError(_only_here(self._label, name, code))
+
+    def _after_load(self, path: str) -> None:
+        for name in self._code().values():
+            if ":" in name and not is_live(name):
+                allow.check(name.replace(":", "."), path)
+
+
+def _only_here(label: str, name: str, code: Any) -> str:
+    return (
+        f"{label}: {name}: found {code!r}, code of this session alone, expected code that others can import; "
+        "move it into a module"
+    )
+
+
+class TorchModel(_TorchParams, NetworkModel):
+    """A trained torch module; ``transform`` adds raw scores, probabilities and predictions.
+
+    One of a notebook is saved as ONNX, if the extra ``onnx`` is installed, and scored by onnxruntime once loaded.
+    """
+
+    def write(self) -> StageWriter:
+        """Writer of the model; code that nobody else can import is left out, and its network saved as ONNX."""
+        live = {name: code for name, code in self._code().items() if not isinstance(code, str)}
+        if not live:
+            return super().write()
+        try:
+            made = self._served("onnxruntime" if "module" in live else "torch").copy()
+        except (ImportError, ParamError) as e:
+            reason = str(e).removeprefix(f"{self._label}: ")
+            raise PersistenceError(f"{_only_here(self._label, 'module', live['module'])}; {reason}") from e
+        return StageWriter(made.setParams(**{name: reference(code)[0] for name, code in live.items()}))
+
+
+class TorchEstimator(_TorchParams, SteppedEstimator):
+    """Train a torch module on the executors, rows fed by Arrow.
+
+    The module's ``forward`` gets a tensor for each group of columns, by name: ``dense`` (float, [rows, numbers])
+    and ``categorical`` (integers, [rows, columns]).  It returns one logit a row (binary), a score for each class,
+    [rows, classes] (multiclass), or one number a row (regression).  If its constructor has an argument
+    ``features``, that is the ``FeatureSpec`` of the columns: their widths and table sizes.
+
+    Tables made with ``sparse=True`` are exchanged by the rows that a step touched, and have an optimizer of their own.
+
+    Parameters
+    ----------
+    module : class, function or str
+        The network.  A class of a notebook fits and transforms at once; to be saved, it must be in a module, or the
+        extra ``onnx`` installed.
+    moduleArgs : dict
+        Its arguments.
+    problemType : {"binary", "multiclass", "regression"}
+        What the label is.
+    denseCols, categoricalCols, featuresCol : list of str, list of str, str
+        What the network reads.
+    numWorkers, epochs, batchSize : int
+        Tasks that train together, passes over the rows, rows of a step over all workers.
+
+    ``explainParams()`` tells all others.
+
+    Raises
+    ------
+    DataError
+        At fit: labels, weights, numbers or ids that cannot be used; says which column and how many.
+    ClusterError
+        At fit: too few slots, dynamic allocation, or another version on an executor.
+    TrainingError
+        At fit: a worker raised, hung or was lost too often.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = lambda features: torch.nn.Sequential(torch.nn.Linear(features.width, 8), torch.nn.ReLU(),
+    ...                                            torch.nn.Linear(8, 1))
+    >>> estimator = TorchEstimator(module=net, denseCols=["age", "price"], numWorkers=2, epochs=3)
+    >>> model = estimator.fit(df)  # doctest: +SKIP
+    >>> model.summary.history[-1]["auc"]  # doctest: +SKIP
+    """
+
+    _model = TorchModel
+
+    def _loss(self) -> Any:
+        return self.getLoss()
+
+    def _groups(self) -> list[Group]:
+        rate = {"learningRate": self.getLearningRate()}
+        return [Group(**{**rate, **group}) for group in self.getParameterGroups()] + super()._groups()
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "averageEvery": self.getAverageEvery()}
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        plain = self.getOptimizer() == "sgd" and self.getEmbeddingOptimizer() in ("auto", "sgd")
+        if self.getAverageEvery() and (not plain or self.getMomentum() or self.getParameterGroups()):
+            raise ParamError(
+                f"{self._label}: averageEvery: found {self.getAverageEvery()} with optimizer '{self.getOptimizer()}', "
+                f"momentum {self.getMomentum()} and {len(self.getParameterGroups())} parameterGroups, expected 'sgd' "
+                "alone, as moments are not averaged; change one of them"
+            )

@@ -1,0 +1,1 @@
+"""What runs where the rows are: needs torch, but neither pyspark.ml nor a session."""

@@ -1,0 +1,297 @@
+"""The training loop: the same for one worker and for many."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from aiok_spark.training.task import METRICS, TrainTask
+from aiok_spark.training.worker import metrics, weights
+from aiok_spark.training.worker.checkpoints import Checkpoint, Checkpoints
+from aiok_spark.training.worker.exchange import Solo
+from aiok_spark.training.worker.losses import loss_of, shaped
+from aiok_spark.training.worker.optimisers import Gradients, Optimisers
+from aiok_spark.training.worker.precision import autocast
+from aiok_spark.training.worker.refused import RefusedError
+from aiok_spark.training.worker.shard import Shard
+
+_POINTS = 100  # of the curve of the loss
+
+Report = Callable[[dict[str, Any]], None]  # told now and then where the training is
+
+
+@dataclass
+class Trained:
+    """What a worker has at the end; all workers have the same weights.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        Trained.
+    history : list of dict
+        One for each epoch.
+    facts : dict
+        Why it stopped, the best epoch, from where it was resumed.
+    """
+
+    network: nn.Module
+    history: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def train(task: TrainTask, network: nn.Module, shard: Shard, exchange: Solo, report: Report) -> Trained:
+    """Train a network on this worker's rows, in step with the other workers."""
+    weights.check_forward(network, task.features.groups)
+    return _Loop(task, shard, exchange, report, network).run()
+
+
+class _Loop:
+    def __init__(self, task: TrainTask, shard: Shard, exchange: Solo, report: Report, network: nn.Module) -> None:
+        self.task, self.shard, self.exchange, self.report, self.network = task, shard, exchange, report, network
+        self.loss = loss_of(task)
+        self.optimisers = Optimisers(network, task)
+        # With averaging, each worker steps by itself in between.
+        self.gradients = Gradients(self.optimisers, Solo() if task.averageEvery else exchange)
+        counts = exchange.sum(torch.tensor([len(shard.training), len(shard.validation)])).tolist()
+        self.rows, self.held_out = counts
+        # By which rows are known again, in whatever order and at whichever worker they are.
+        self.content = [self.rows, *exchange.sum(shard.sums()).tolist()] if task.checkpointDir else []
+        self.steps = max(1, math.ceil(self.rows / task.batchSize))
+        kind = torch.float64 if task.precision == "float64" else torch.float32
+        self.class_weights = torch.tensor(task.classWeights, dtype=kind) if task.classWeights else None
+        self.history: list[dict[str, Any]] = []
+        self.curve = _Curve(self.steps, task.epochs)
+        self.best: dict[str, torch.Tensor] = {}
+        self.resumed: dict[str, int] | None = None
+
+    def run(self) -> Trained:
+        checkpoints = Checkpoints(self.task)
+        self._share_first_weights()
+        epoch, step, metered = self._resume(checkpoints)
+        self.interval = self.task.checkpointInterval if checkpoints.wanted else 0
+        while epoch < self.task.epochs and not why_stop(self.task, self.history):
+            for due in self._epoch(epoch, step, metered):
+                self._save(checkpoints, epoch, due, self.meter.state(self.exchange))
+            epoch, step, metered = epoch + 1, 0, {}
+            self._save(checkpoints, epoch, 0, {})
+        if self.best:
+            self.network.load_state_dict(self.best)
+        if self.exchange.rank == 0:
+            checkpoints.finish()
+        best = best_epoch(self.task, self.history)
+        facts = {
+            "rows": self.rows,
+            "validationRows": self.held_out,
+            "stepsPerEpoch": self.steps,
+            "stopped": why_stop(self.task, self.history) or "all epochs done",
+            "bestEpoch": best,
+            "weightsOf": best if self.best else len(self.history),
+            "resumed": self.resumed,
+            "lossCurve": self.curve.points,
+        }
+        return Trained(self.network, self.history, facts)
+
+    def _epoch(self, epoch: int, start: int, metered: dict[str, torch.Tensor]) -> Iterator[int]:
+        """Train for an epoch; yields the number of the next step where a checkpoint is due."""
+        begun, sent = time.perf_counter(), self.exchange.sent
+        self.meter = metrics.Meter(self.task)
+        if metered:
+            self.meter.restore(metered)
+        order = self._order(epoch)
+        bounds = np.arange(self.steps + 1) * len(order) // self.steps
+        self.network.train()
+        for step in range(start, self.steps):
+            rows = torch.from_numpy(order[bounds[step] : bounds[step + 1]])
+            loss = self._step(rows, epoch, step)
+            self.curve.add(epoch * self.steps + step, loss)
+            self.report({"epoch": epoch, "step": step + 1, "steps": self.steps, "loss": loss})
+            if self.interval and (step + 1) % self.interval == 0 and step + 1 < self.steps:
+                self._average()
+                yield step + 1
+        self._average()
+        self._share_buffers()
+        seconds = time.perf_counter() - begun
+        done: dict[str, Any] = {"epoch": epoch + 1, **self.meter.result(self.exchange)}
+        sent = self.exchange.sent - sent
+        if self.held_out:
+            done.update({f"validation_{name}": value for name, value in self._validate().items()})
+        done["bytesExchanged"] = int(self.exchange.sum(torch.tensor([sent], dtype=torch.float64)).item())
+        done["rowsPerSecond"] = self.rows * (self.steps - start) / self.steps / max(seconds, 1e-9)
+        done["seconds"] = seconds
+        self.history.append({k: v if math.isfinite(v) else None for k, v in done.items()})
+        if self.task.patience and best_epoch(self.task, self.history) == epoch + 1:
+            self.best = {name: t.clone() for name, t in self.network.state_dict().items()}
+        self.report({**self.history[-1], "epoch": epoch, "step": self.steps, "steps": self.steps})
+
+    def _step(self, rows: torch.Tensor, epoch: int, step: int) -> float:
+        """One step on this worker's part of the batch; gives the mean loss over all parts."""
+        self.optimisers.clear()
+        self.gradients.begin()
+        self._seed(epoch, step)
+        loss = weight = 0.0
+        if len(rows):
+            output, label, weights_ = self._forward(rows)
+            losses = self.loss(output, label)
+            total = (losses * weights_).sum()
+            total.backward()
+            self.meter.add(output.detach(), label, losses.detach(), weights_)
+            loss, weight = total.item(), weights_.sum().item()
+        loss, weight = self.gradients.exchange(loss, weight)
+        if weight:
+            if not math.isfinite(loss):
+                raise RefusedError(
+                    f"loss: found {loss / weight} at epoch {epoch + 1}, batch {step + 1} of {self.steps}, expected "
+                    "a finite number; lower learningRate, set gradientClipNorm or warmupSteps, or scale the dense "
+                    "columns"
+                )
+            if self.task.clipNorm is not None:
+                self.gradients.clip(self.task.clipNorm)
+            self.optimisers.step(epoch * self.steps + step, self.task.epochs * self.steps)
+        if self.task.averageEvery and (step + 1) % self.task.averageEvery == 0:
+            self._average()
+        return loss / weight if weight else 0.0
+
+    def _forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Output, label and weight of rows; the output is in full precision."""
+        batch = self.shard.rows(rows)
+        label, given = batch.pop("label"), batch.pop("weight", None)
+        with autocast(self.task.precision):
+            output = shaped(weights.forward(self.network, batch), len(rows), self.task)
+        output = output.float() if output.dtype == torch.bfloat16 else output
+        weight = torch.ones(len(rows), dtype=output.dtype) if given is None else given
+        if self.class_weights is not None:
+            weight = weight * self.class_weights[label.long()]
+        return output, label, weight
+
+    def _validate(self) -> dict[str, float]:
+        """Metrics of the rows that are held out."""
+        meter, mine = metrics.Meter(self.task), torch.from_numpy(self.shard.validation)
+        self.network.eval()
+        with torch.no_grad():
+            for rows in mine.split(self.task.batchSize):
+                if len(rows):
+                    output, label, weight = self._forward(rows)
+                    meter.add(output, label, self.loss(output, label), weight)
+                self.report({})
+        return meter.result(self.exchange)
+
+    def _average(self) -> None:
+        """Give all workers the mean of their weights, by their numbers of rows; if they step by themselves."""
+        if self.task.averageEvery and self.exchange.world > 1:
+            with torch.no_grad():
+                share = len(self.shard.training) / max(1, self.rows)
+                for p in self.network.parameters():
+                    self.exchange.sum(p.data.mul_(share))
+
+    def _share_buffers(self) -> None:
+        """Give all workers the first one's buffers, such as running means."""
+        if self.exchange.world > 1:
+            for buffer in self.network.buffers():
+                self.exchange.first(buffer)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        mine = self.shard.training
+        if not self.task.shuffle:
+            return mine
+        return np.random.default_rng([self.task.seed, epoch, self.exchange.rank]).permutation(mine)
+
+    def _seed(self, epoch: int, step: int) -> None:
+        """Draw dropout anew, so that a resumed training draws what an undisturbed one does."""
+        state = np.random.SeedSequence([self.task.seed, epoch, step, self.exchange.rank]).generate_state(1)
+        torch.manual_seed(int(state[0]))
+
+    def _share_first_weights(self) -> None:
+        """Start all workers from the first one's weights, whatever a network's constructor drew."""
+        if self.exchange.world > 1:
+            for tensor in self.network.state_dict().values():
+                self.exchange.first(tensor)
+
+    def _save(self, checkpoints: Checkpoints, epoch: int, step: int, metered: dict[str, torch.Tensor]) -> None:
+        if self.exchange.rank or not checkpoints.wanted:
+            return
+        tensors = {f"network/{name}": t for name, t in self.network.state_dict().items()}
+        tensors |= {f"optimiser/{name}": t for name, t in self.optimisers.state().items()}
+        tensors |= {f"best/{name}": t for name, t in self.best.items()}
+        tensors |= {f"metered/{name}": t for name, t in metered.items()}
+        checkpoints.write(Checkpoint(epoch, step, tensors, {"history": self.history, "rows": self.content}))
+
+    def _resume(self, checkpoints: Checkpoints) -> tuple[int, int, dict[str, torch.Tensor]]:
+        found = checkpoints.read()
+        place = [0, 0] if found is None else [found.epoch, found.step]
+        if self.exchange.first(torch.tensor(place)).tolist() != place:
+            raise RefusedError(
+                f"checkpointDir: found another checkpoint, or none, in {self.task.checkpointDir} of this worker's node "
+                "than the first worker found, expected a directory that all nodes share; choose one"
+            )
+        if found is None:
+            return 0, 0, {}
+        if not np.allclose(found.about["rows"], self.content, rtol=1e-6):
+            raise RefusedError(
+                f"checkpointDir: found a checkpoint of a training on {found.about['rows'][0]:.0f} rows, expected one "
+                f"on the {self.rows} rows there are now, with the same values; choose another directory, or delete it "
+                "to start anew"
+            )
+        try:
+            self.network.load_state_dict(found.part("network"))
+        except RuntimeError as e:
+            raise RefusedError(
+                f"checkpointDir: found a checkpoint of another network in {self.task.checkpointDir} ({e}), expected "
+                "one of this; choose another directory, or delete it to start anew"
+            ) from e
+        self.optimisers.restore(found.part("optimiser"))
+        self.best, self.history = found.part("best"), found.about["history"]
+        self.resumed = {"epoch": found.epoch + 1, "step": found.step}
+        # What was metered is of all workers, so one of them goes on from there.
+        return found.epoch, found.step, found.part("metered") if self.exchange.rank == 0 else {}
+
+
+class _Curve:
+    """The loss as it falls: epochs done, and the mean over the batches since the point before, as they were met."""
+
+    def __init__(self, steps: int, epochs: int) -> None:
+        self.points: list[list[float]] = []
+        self._steps, self._every = steps, max(1, steps * epochs // _POINTS)
+        self._sum, self._count = 0.0, 0
+
+    def add(self, step: int, loss: float) -> None:
+        """The loss of a step, counted over all epochs."""
+        self._sum, self._count = self._sum + loss, self._count + 1
+        if self._count == self._every:
+            self.points.append([(step + 1) / self._steps, self._sum / self._count])
+            self._sum, self._count = 0.0, 0
+
+
+def judged(task: TrainTask, epoch: dict[str, Any]) -> tuple[str, float | None]:
+    """Name and value of the metric that decides, of the rows that are held out if there are any."""
+    name = METRICS[task.kind][0] if task.metric == "auto" else task.metric
+    return name, epoch.get(f"validation_{name}", epoch.get(name))
+
+
+def best_epoch(task: TrainTask, history: list[dict[str, Any]]) -> int:
+    """The epoch with the best value, counted from 1; 0 if none has any."""
+    values = [(value, done["epoch"]) for done in history for name, value in [judged(task, done)] if value is not None]
+    if not values:
+        return 0
+    sign = 1 if metrics.LARGER_IS_BETTER[judged(task, history[0])[0]] else -1
+    return max(values, key=lambda pair: (sign * pair[0], -pair[1]))[1]
+
+
+def why_stop(task: TrainTask, history: list[dict[str, Any]]) -> str | None:
+    """Why the training should end now, or None."""
+    if not history:
+        return None
+    name, value = judged(task, history[-1])
+    if task.targetMetric is not None and value is not None:
+        larger = metrics.LARGER_IS_BETTER[name]
+        if value >= task.targetMetric if larger else value <= task.targetMetric:
+            return f"{name} {value:.6g} reached the target {task.targetMetric}"
+    if task.patience and len(history) - best_epoch(task, history) >= task.patience:
+        return f"{name} is no better since epoch {best_epoch(task, history)}"
+    return None
