@@ -110,4 +110,4 @@ def scale(columns: list[pa.Array], center: float, width: float) -> list[pa.Array
 
 def scale_row(center: float, width: float) -> RowKernel:
     """Like ``scale``, for the values of one row."""
-    return lambda row: [None if x is None else (x - center) / width for x in row]
+    return lambda row: [None if x is None else (float(x) - center) / width for x in row]

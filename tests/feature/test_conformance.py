@@ -44,6 +44,9 @@ SKIPPED = {
     "HashBuckets of lists of numbers": {"rows_without_spark_agree": NULL_LISTS},
 }
 
+# The sum of the same floating-point numbers in another order may differ in its last bits.
+TOLERANCE = {"FillMissing by mean": 1e-12, "Scale": 1e-12}
+
 
 @pytest.fixture(scope="module")
 def frame(spark):
@@ -65,4 +68,4 @@ def test_a_stage_is_a_first_class_citizen(frame, mode, name):
     skip = dict(SKIPPED.get(name, {}))
     if name not in ONE_OF_EACH:
         skip["cross_validates"] = "2026-11-21: takes a third of the time, and is tried with another of its class"
-    check_stage(stage, frame, skip=skip)
+    check_stage(stage, frame, skip=skip, tolerance=TOLERANCE.get(name, 0.0))

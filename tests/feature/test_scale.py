@@ -1,6 +1,7 @@
 """Scale."""
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from aiok_spark.core.errors import ColumnTypeError, DataError
 from aiok_spark.feature import Scale
+from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
 VALUES = [1.0, 2.0, 2.0, 7.0, None, math.nan, -3.5]
@@ -86,3 +88,10 @@ def test_what_cannot_be_scaled_is_refused(spark, rows, method, message):
 def test_texts_are_refused(spark):
     with pytest.raises(ColumnTypeError, match="inputCols names 'x', found type string, expected a numeric type"):
         fit(spark.createDataFrame([("a",)], "x string"))
+
+
+def test_a_row_may_hold_a_decimal_as_sparks_rows_do(spark):
+    df = spark.createDataFrame([(Decimal("1.50"),), (Decimal("4.50"),), (None,)], "x decimal(12, 2)")
+    model = fit(df, method="minMax")
+    expected = [r.y for r in model.transform(df).collect()]
+    assert [LocalPipeline([model]).transform({"x": r.x})["y"] for r in df.collect()] == expected == [0.0, 1.0, None]
