@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from torch.nn.parallel import DistributedDataParallel
 
+from aiok_spark.flow.phases import Phases
 from aiok_spark.flow.raw import audit
 from aiok_spark.flow.recipe import configured
 from aiok_spark.flow.scores import Scores
@@ -85,26 +85,25 @@ def ours(folder: str) -> Iterator[Facts]:
     """The recipe."""
     spark = open_session()
     recipe, conf = configured(CONF, [])
-    phases: dict[str, float] = {}
+    phases = Phases(verbose=False)
     with cost() as spent:
-        start = time.perf_counter()
-        dataset = recipe.rows.read(spark, f"{folder}/train", f"{folder}/work", "train", 0)
-        rows = spark.read.parquet(dataset.path)
-        audit(rows, recipe.rows, F.lit("train"))["train"].check("train", skip=False)
-        start = _phase(phases, "read and check", start)
+        with phases("read and check"):
+            dataset = recipe.rows.read(spark, f"{folder}/train", f"{folder}/work", "train", 0)
+            rows = spark.read.parquet(dataset.path)
+            audit(rows, recipe.rows, F.lit("train"))["train"].check("train", skip=False)
         stages = recipe.build(conf, work=f"{folder}/work").getStages()
         train = recipe.rows.usable(rows)
-        prepared = Pipeline(stages=stages[:-1]).fit(train)
-        data = prepared.transform(train)
-        start = _phase(phases, "features and Parquet", start)
-        network = stages[-1].fit(data)
-        start = _phase(phases, "train", start)
-        model = pyspark.ml.PipelineModel([*prepared.stages, network])
-        model.write().overwrite().save(f"{folder}/model")
-        _phase(phases, "save", start)
+        with phases("features and Parquet"):
+            prepared = Pipeline(stages=stages[:-1]).fit(train)
+            data = prepared.transform(train)
+        with phases("train"):
+            network = stages[-1].fit(data)
+        with phases("save"):
+            model = pyspark.ml.PipelineModel([*prepared.stages, network])
+            model.write().overwrite().save(f"{folder}/model")
     test = recipe.rows.read(spark, f"{folder}/test", f"{folder}/work", "test", 0)
     scored = model.transform(recipe.rows.usable(spark.read.parquet(test.path)))
-    yield {**spent, "phases": phases, "auc": Scores.of(scored, "label").auc}
+    yield {**spent, "phases": phases.seconds, "auc": Scores.of(scored, "label").auc}
 
 
 def peer(folder: str) -> Iterator[Facts]:
@@ -112,31 +111,30 @@ def peer(folder: str) -> Iterator[Facts]:
     spark = open_session(**{"spark.master": "local[2]"})
     _, conf = configured(CONF, [])
     told = conf.model
-    phases: dict[str, float] = {}
+    phases = Phases(verbose=False)
     with cost() as spent:
-        start = time.perf_counter()
-        train = _read(spark, f"{folder}/train")
-        logs = [f"{n}_log" for n in NUMBERS]
-        indexed = [f"{c}_id" for c in CATEGORIES]
-        prepared = Pipeline(
-            stages=[
-                VectorAssembler(inputCols=logs, outputCol="logs"),
-                StandardScaler(inputCol="logs", outputCol="scaled", withMean=True),
-                StringIndexer(inputCols=CATEGORIES, outputCols=indexed, handleInvalid="keep"),
-            ]
-        ).fit(train)
-        sizes = [min(len(labels), KEPT) + 1 for labels in prepared.stages[-1].labelsArray]
-        _arrays(prepared.transform(train), sizes).write.parquet(f"{folder}/prepared")
-        data = spark.read.parquet(f"{folder}/prepared")
-        rows = data.count()
-        start = _phase(phases, "features and Parquet", start)
-        distributor = TorchDistributor(num_processes=told["numWorkers"], local_mode=False, use_gpu=False)
-        feed = data.repartition(told["numWorkers"])
-        weights = distributor._train_on_dataframe(train_network, feed, rows, told, sizes)
-        start = _phase(phases, "train", start)
-        prepared.write().overwrite().save(f"{folder}/peer")
-        torch.save(weights, Path(folder, "peer.pt"))
-        _phase(phases, "save", start)
+        with phases("features and Parquet"):
+            train = _read(spark, f"{folder}/train")
+            logs = [f"{n}_log" for n in NUMBERS]
+            indexed = [f"{c}_id" for c in CATEGORIES]
+            prepared = Pipeline(
+                stages=[
+                    VectorAssembler(inputCols=logs, outputCol="logs"),
+                    StandardScaler(inputCol="logs", outputCol="scaled", withMean=True),
+                    StringIndexer(inputCols=CATEGORIES, outputCols=indexed, handleInvalid="keep"),
+                ]
+            ).fit(train)
+            sizes = [min(len(labels), KEPT) + 1 for labels in prepared.stages[-1].labelsArray]
+            _arrays(prepared.transform(train), sizes).write.parquet(f"{folder}/prepared")
+            data = spark.read.parquet(f"{folder}/prepared")
+            rows = data.count()
+        with phases("train"):
+            distributor = TorchDistributor(num_processes=told["numWorkers"], local_mode=False, use_gpu=False)
+            feed = data.repartition(told["numWorkers"])
+            weights = distributor._train_on_dataframe(train_network, feed, rows, told, sizes)
+        with phases("save"):
+            prepared.write().overwrite().save(f"{folder}/peer")
+            torch.save(weights, Path(folder, "peer.pt"))
     network = _network(sizes, told)
     network.load_state_dict(weights)
     test = _arrays(prepared.transform(_read(spark, f"{folder}/test")), sizes).toPandas()
@@ -144,7 +142,7 @@ def peer(folder: str) -> Iterator[Facts]:
     with torch.no_grad():
         logits = network(*facebook_batch(dense.float(), ids.long(), torch.zeros(1))[:3]).view(-1).numpy()
     found = auc(logits, test["label"].to_numpy(), np.ones(len(test)))
-    yield {**spent, "phases": phases, "auc": float(found)}
+    yield {**spent, "phases": phases.seconds, "auc": float(found)}
 
 
 def train_network(rows: int, told: dict[str, Any], sizes: list[int]) -> dict[str, torch.Tensor]:
@@ -192,9 +190,3 @@ def _arrays(rows: DataFrame, sizes: list[int]) -> DataFrame:
     ids = [F.least(f"{c}_id", F.lit(float(s - 1))).cast("int") for c, s in zip(CATEGORIES, sizes, strict=True)]
     dense = vector_to_array("scaled", "float32")
     return rows.select(dense.alias("dense"), F.array(*ids).alias("ids"), "label")
-
-
-def _phase(phases: dict[str, float], name: str, start: float) -> float:
-    now = time.perf_counter()
-    phases[name] = now - start
-    return now

@@ -10,21 +10,16 @@ from pathlib import Path
 import numpy
 import pyarrow
 
+from aiok_spark.flow import tables
 from benchmarks.process import ROOT
 
 
 def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table: the first column to the left, numbers to the right."""
-    lines = [list(header), *([_text(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    first, *lines = tables.table(header, rows, _text).splitlines()
     print(f"\n{title}")
-    for n, line in enumerate(lines):
-        cells = [
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        print("  " + "  ".join(cells).rstrip())
-        if n == 0:
-            print("  " + "  ".join("-" * w for w in widths))
+    for line in [first, "-" * len(first), *lines]:
+        print(f"  {line}".rstrip())
 
 
 def heading(name: str, **facts: object) -> None:

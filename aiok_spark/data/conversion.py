@@ -6,6 +6,7 @@ import hashlib
 import json
 import uuid
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from pyarrow import fs
@@ -14,17 +15,33 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DoubleType, FloatType, MapType, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    DateType,
+    DoubleType,
+    FloatType,
+    NumericType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
 
-from aiok_spark.core import compat
+from aiok_spark.core import compat, execution
 from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError
 from aiok_spark.core.files import open_system, stamps
-from aiok_spark.core.schema import as_array, column, element, put_columns, same_shape
+from aiok_spark.core.schema import column, element, put_columns, same_shape
 from aiok_spark.data.dataset import MANIFEST, Dataset
+from aiok_spark.data.part import WRITTEN, write_part
 
 PLACE = "petastorm.spark.converter.parentCacheDirUrl"  # petastorm's own setting, so that its users find theirs used
 ROW_GROUP_BYTES = 32 << 20  # petastorm's default, too
 _DTYPES = {"float32": FloatType(), "float64": DoubleType()}
+_KINDS = (NumericType, BooleanType, StringType, BinaryType, DateType, TimestampType, TimestampNTZType)
+_SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata"  # where Spark looks for a file's columns and their metadata
 _TAG = "_aiok_dataset"
 
 
@@ -44,9 +61,9 @@ def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: s
     key : str
         Name of the content, if it has one that others share; by default known for a plain Parquet scan alone.
     """
-    written = _written(df, about["dtype"], label)
+    written = _written(df.schema, about["dtype"], label)
     vectors = [f.name for f in df.schema.fields if isinstance(f.dataType, VectorUDT)]
-    told = {"vectors": vectors, "columns": written.columns, **about}
+    told = {"vectors": vectors, "schema": written.jsonValue(), **about}
     spark = compat.session_of(df)
     parent = place or default_place(spark)
     try:
@@ -60,9 +77,8 @@ def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: s
     system, folder = open_system(own)
     _check_writable(system, folder, label)
     try:
-        writer = written.write.option("parquet.block.size", about["rowGroupBytes"])
-        writer.option("compression", about["compression"]).parquet(own)
-        made = Dataset.sealed(own, {**told, "shared": bool(name)})
+        system.create_dir(folder, recursive=True)
+        made = Dataset.sealed(own, _write(df, written, own, about), {**told, "shared": bool(name)})
     except BaseException:
         delete(own)
         raise
@@ -71,7 +87,7 @@ def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: s
 
 def rows_of(spark: SparkSession, dataset: Dataset) -> DataFrame:
     """The dataset as a DataFrame of the columns that were converted; trainers find its files by it."""
-    df = spark.read.parquet(dataset.path)
+    df = spark.read.schema(StructType.fromJson(dataset.about["schema"])).parquet(dataset.path)
     vectors = set(dataset.about["vectors"])
     if vectors:
         there = [(f, column(f.name)) for f in df.schema.fields if f.name in vectors]
@@ -116,23 +132,37 @@ def source_key(df: DataFrame, told: dict[str, Any], key: str) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _written(df: DataFrame, dtype: str | None, label: str) -> DataFrame:
+def _written(schema: StructType, dtype: str | None, label: str) -> StructType:
     """What is written: vectors as arrays, real numbers as ``dtype``."""
     real = _DTYPES[dtype] if dtype else None
     made = []
-    for f in df.schema.fields:
-        kind, value = f.dataType, column(f.name)
+    for f in schema.fields:
+        kind = f.dataType
         if isinstance(kind, VectorUDT):
-            value = as_array(f, ArrayType(real) if real else None)
-        elif isinstance(element(kind), (ArrayType, MapType, StructType, VectorUDT)):
+            kind = ArrayType(real or DoubleType())
+        elif not isinstance(element(kind), _KINDS):
             raise ColumnTypeError(
                 f"{label}: found column '{f.name}' of type {kind.simpleString()}, expected numbers, strings, and lists "
                 "or vectors of them; select its parts as columns, or drop it"
             )
         elif real and isinstance(element(kind), (FloatType, DoubleType)):
-            value = value.cast(same_shape(kind, real))
-        made.append(value.alias(f.name, metadata=f.metadata))
-    return df.select(*made)
+            kind = same_shape(kind, real)
+        made.append(StructField(f.name, kind, True, f.metadata))
+    return StructType(made)
+
+
+def _write(df: DataFrame, written: StructType, place: str, about: dict[str, Any]) -> dict[str, int]:
+    """Write the rows; gives the files' names with their rows."""
+    schema = compat.arrow_schema(written).with_metadata({_SPARK_SCHEMA: written.json()})
+    write = partial(
+        write_part,
+        place=place,
+        schema=schema,
+        compression=about["compression"],
+        group_bytes=about["rowGroupBytes"],
+    )
+    told = execution.map_columns(df, [(f.name, f.dataType) for f in written.fields], write, WRITTEN)
+    return {part["file"]: part["rows"] for part in compat.to_arrow(told).to_pylist()}
 
 
 def _check_writable(system: Any, folder: str, label: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +18,6 @@ from aiok_spark.core.errors import DataError
 from aiok_spark.core.files import open_system
 
 MANIFEST = "_aiok_manifest.json"  # readers of Parquet directories leave out names with an underscore
-_THREADS = 8  # to ask for the sizes of files, which is mostly waiting
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,13 @@ class Dataset:
         return cls(path, tuple((name, rows) for name, rows in told.pop("files")), told)
 
     @classmethod
-    def sealed(cls, path: str, about: dict[str, Any]) -> Dataset:
-        """Count the rows of all files in a directory, and write its manifest."""
+    def sealed(cls, path: str, rows: Mapping[str, int], about: dict[str, Any]) -> Dataset:
+        """Write the manifest of a directory's files, with the rows of each; all else there is removed."""
         system, folder = open_system(path)
-        found = system.get_file_info(fs.FileSelector(folder))
-        names = sorted(info.base_name for info in found if info.base_name.endswith(".parquet"))
-        with ThreadPoolExecutor(_THREADS) as threads:
-            rows = list(threads.map(lambda name: _rows(system, f"{folder}/{name}"), names))
-        files = tuple((name, count) for name, count in zip(names, rows, strict=True) if count)
+        for info in system.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
+            if info.base_name not in rows:  # of a task that Spark tried again
+                system.delete_file(info.path)
+        files = tuple(sorted(rows.items()))
         with system.open_output_stream(f"{folder}/{MANIFEST}") as out:
             out.write(json.dumps({**about, "files": files}, indent=1).encode())
         return cls(path, files, about)
@@ -168,8 +166,3 @@ def read_ahead(dataset: Dataset, groups: Sequence[Group], columns: Sequence[str]
             ahead = coming
         if ahead is not None:
             yield ahead.result()
-
-
-def _rows(system: Any, path: str) -> int:
-    with pq.ParquetFile(system.open_input_file(path)) as file:
-        return int(file.metadata.num_rows)

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from aiok_spark.core.errors import AiokError
-from aiok_spark.flow.audit import audit
+from aiok_spark.flow import check as saved
 from aiok_spark.flow.dry_run import plan
 from aiok_spark.flow.folder import RunFolder
 from aiok_spark.flow.recipe import Recipe, configured
@@ -57,7 +57,7 @@ def report(asked: argparse.Namespace) -> None:
 
 def check(asked: argparse.Namespace) -> None:
     """Show what a saved directory holds; exit with 1 if something is wrong."""
-    found = audit(asked.model)
+    found = saved.check(asked.model)
     print(table(["class", "place", "found"], [[s["class"], s["place"], s["about"]] for s in found.stages]))
     for problem in found.problems:
         print(f"PROBLEM {problem}")

@@ -35,6 +35,11 @@ class Phases:
         named = sum(part["seconds"] for part in self.done) - before
         self._add("fit, between the stages", time.monotonic() - start - named)
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Of each part, by its name."""
+        return {part["name"]: part["seconds"] for part in self.done}
+
     def _add(self, name: str, seconds: float) -> None:
         self.done.append({"name": name, "seconds": seconds})
         if self.verbose:

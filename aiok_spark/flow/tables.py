@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 
-def table(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+def table(header: Sequence[str], lines: Iterable[Sequence[Any]], text: Callable[[Any], str] | None = None) -> str:
     """Columns as wide as they must be; the first to the left, the others to the right."""
-    rows = [list(map(_text, row)) for row in [header, *lines]]
+    rows = [list(map(text or _text, row)) for row in [header, *lines]]
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])

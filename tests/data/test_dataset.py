@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
             }
         )
         pq.write_table(table, made / f"part-{i}.parquet", row_group_size=10)
-    Dataset.sealed(str(made), {})
+    Dataset.sealed(str(made), {f"part-{i}.parquet": size for i, size in enumerate(SIZES) if size}, {})
     return str(made)
 
 
@@ -137,12 +137,12 @@ def test_what_cannot_be_read_is_said_at_once(folder, options, error, message):
 def test_what_a_tensor_cannot_hold_is_named(tmp_path, column, message):
     pq.write_table(pa.table({"c": column}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=message):
-        list(TorchLoader(Dataset.sealed(str(tmp_path), {})))
+        list(TorchLoader(Dataset.sealed(str(tmp_path), {"a.parquet": len(column)}, {})))
 
 
 def test_a_null_real_number_is_nan(tmp_path):
     pq.write_table(pa.table({"c": [1.0, None]}), tmp_path / "a.parquet")
-    ((batch),) = TorchLoader(Dataset.sealed(str(tmp_path), {}))
+    ((batch),) = TorchLoader(Dataset.sealed(str(tmp_path), {"a.parquet": 2}, {}))
     assert batch["c"][0] == 1 and batch["c"][1].isnan()
 
 
@@ -163,11 +163,11 @@ def damaged(folder, how):
 @pytest.mark.parametrize("how", ["deleted", "truncated", "shorter", "manifest"])
 def test_files_that_are_not_those_of_the_manifest_stop_the_reader(tmp_path, how):
     pq.write_table(pa.table({"c": [1.0, 2.0]}), tmp_path / "a.parquet")
-    Dataset.sealed(str(tmp_path), {})
+    Dataset.sealed(str(tmp_path), {"a.parquet": 2}, {})
     damaged(tmp_path, how)
     with pytest.raises(DataError, match=r"^Dataset\(.*\): file a.parquet: .*delete the directory and convert again"):
         list(TorchLoader(Dataset.open(str(tmp_path)), ["c"]))
 
 
 def test_no_rows_give_no_batches(tmp_path):
-    assert list(TorchLoader(Dataset.sealed(str(tmp_path), {}), num_epochs=None)) == []
+    assert list(TorchLoader(Dataset.sealed(str(tmp_path), {}, {}), num_epochs=None)) == []

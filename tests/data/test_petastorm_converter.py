@@ -1,9 +1,12 @@
 """PetastormConverter and make_spark_converter."""
 
 import shutil
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -152,3 +155,34 @@ def test_petastorms_setting_says_where(spark, rows, place):
         spark.conf.unset(name)
     assert converter.cache_dir_url.startswith(f"file://{place}/")
     shutil.rmtree(place)
+
+
+def test_all_plain_types_come_back_as_they_were(spark, place):
+    kinds = "a tinyint, b smallint, c boolean, d date, e timestamp, f timestamp_ntz, g decimal(12, 2), h binary"
+    more = ", i array<string>, j array<double>, k string, l float"
+    noon = datetime(2026, 7, 1, 12, 30, 0, 5)
+    row = (1, 2, True, date(1969, 7, 20), noon, noon, Decimal("-1.50"), b"\x00\xff", ["x", None], [1.5, None], "é", 0.1)
+    rows = spark.createDataFrame([row, (None,) * len(row)], kinds + more)
+    _, trained = PetastormConverter(cacheDir=place).fitTransform(rows)
+    assert trained.schema == rows.schema
+    assert_same_rows(trained, rows)
+
+
+def test_no_rows_are_a_dataset_too(spark, rows, place):
+    model, trained = PetastormConverter(cacheDir=place).fitTransform(rows.where("i < 0"))
+    assert model.dataset.rows == 0 and not model.dataset.files
+    assert trained.schema == rows.schema and trained.count() == 0
+
+
+def test_rows_keep_the_order_of_their_partitions(spark, place):
+    partitions = spark.range(4000, numPartitions=3)
+    found = PetastormConverter(cacheDir=place).fit(partitions).dataset
+    assert [v for group in found.groups(0, 4000) for v in found.read(group)["id"].to_pylist()] == list(range(4000))
+
+
+def test_what_a_repeated_task_left_beside_does_not_count(tmp_path):
+    pq.write_table(pa.table({"i": [1, 2]}), tmp_path / "part-0.parquet")
+    pq.write_table(pa.table({"i": [1]}), tmp_path / "part-0-first-try.parquet")
+    (tmp_path / "_part-1.parquet").write_bytes(b"half")
+    made = Dataset.sealed(str(tmp_path), {"part-0.parquet": 2}, {})
+    assert made.rows == 2 and sorted(p.name for p in tmp_path.iterdir()) == ["_aiok_manifest.json", "part-0.parquet"]

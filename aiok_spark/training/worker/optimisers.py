@@ -1,10 +1,9 @@
-"""Optimisers by parameter group, learning rates by step, and gradients of all workers as one."""
+"""Rules of change by parameter group, learning rates by step, and gradients of all workers as one."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -12,18 +11,8 @@ from torch import nn
 from aiok_spark.training.task import Group, TrainTask
 from aiok_spark.training.worker.exchange import Solo
 from aiok_spark.training.worker.refused import RefusedError
+from aiok_spark.training.worker.rules import rule_of
 from aiok_spark.training.worker.sparse import coalesced, once, sum_by_id, touched
-
-_Made = Callable[[list[nn.Parameter], Group], torch.optim.Optimizer]
-_OPTIMISERS: dict[str, _Made] = {
-    "sgd": lambda ps, g: torch.optim.SGD(
-        ps, g.learningRate, g.momentum, weight_decay=g.weightDecay, fused=not g.sparse
-    ),
-    "adam": lambda ps, g: torch.optim.Adam(ps, g.learningRate, weight_decay=g.weightDecay, fused=True),
-    "adamw": lambda ps, g: torch.optim.AdamW(ps, g.learningRate, weight_decay=g.weightDecay, fused=True),
-    "adagrad": lambda ps, g: torch.optim.Adagrad(ps, g.learningRate, weight_decay=g.weightDecay, fused=not g.sparse),
-    "sparseAdam": lambda ps, g: torch.optim.SparseAdam(ps, g.learningRate),
-}
 
 
 def sparse_parameters(network: nn.Module) -> set[str]:
@@ -74,41 +63,32 @@ class Optimisers:
                 )
             members.setdefault(group, []).append(parameter)
             (self.sparse if is_sparse else self.dense).append(parameter)
-        self._made = [(group, _OPTIMISERS[group.optimizer](ps, group)) for group, ps in members.items()]
+        self._rules = [rule_of(group, ps) for group, ps in members.items()]
 
     def step(self, step: int, steps: int) -> None:
         """Change the weights, at the learning rates of this step of all."""
-        for group, optimiser in self._made:
-            for settings in optimiser.param_groups:
-                settings["lr"] = rate(self._task, group, step, steps)
-            optimiser.step()
+        for rule in self._rules:
+            rule.step(rate(self._task, rule.group, step, steps))
 
     def clear(self) -> None:
         """Forget all gradients."""
-        for _, optimiser in self._made:
-            optimiser.zero_grad(set_to_none=True)
+        for p in (*self.dense, *self.sparse):
+            p.grad = None
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Moments and counts, by a name for each."""
+        """What the rules keep of each parameter, by a name for each."""
         return {
-            f"{i}/{number}/{key}": torch.as_tensor(value)
-            for i, (_, optimiser) in enumerate(self._made)
-            for number, values in optimiser.state_dict()["state"].items()
-            for key, value in values.items()
-            if value is not None
+            f"{i}/{number}/{name}": value
+            for i, rule in enumerate(self._rules)
+            for number, kept in enumerate(rule.state)
+            for name, value in kept.items()
         }
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """What ``state`` gave, of the same groups."""
-        for i, (_, optimiser) in enumerate(self._made):
-            told = optimiser.state_dict()
-            told["state"] = {}
-            for name, value in state.items():
-                at, number, key = name.split("/")
-                if int(at) == i:
-                    whole = value.dtype == torch.int64  # only a count of steps that was no tensor
-                    told["state"].setdefault(int(number), {})[key] = int(value) if whole else value
-            optimiser.load_state_dict(told)
+        for name, value in state.items():
+            i, number, key = name.split("/")
+            self._rules[int(i)].state[int(number)][key] = value.clone()
 
 
 class Gradients:

@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -285,3 +287,22 @@ def test_a_sparse_gradient_is_coalesced_however_it_came(ids):
     found = coalesced(made)
     assert found.is_coalesced()
     assert torch.equal(found.to_dense(), made.to_dense())
+
+
+def test_weight_decay_of_tables_is_refused_as_it_would_change_all_rows():
+    with pytest.raises(RefusedError, match=r"parameterGroups: found weightDecay 0\.1 and momentum 0\.0 for tables"):
+        Optimisers(Net(), task_of(Group(), Group(optimizer="adagrad", weightDecay=0.1, sparse=True)))
+    with pytest.raises(RefusedError, match="found optimizer 'adam' for tables with sparse gradients, expected one of"):
+        Optimisers(Net(), task_of(Group(), Group(optimizer="adam", sparse=True)))
+
+
+def test_a_training_does_not_load_torchs_compiler():
+    """It would take seconds in every new worker."""
+    code = (
+        "import sys, torch; from tests.training.worker import test_optimisers as t\n"
+        "groups = [t.Group(optimizer=o, match=m) for o, m in (('adam', 'bias'), ('sgd', 'last'), ('adagrad', ''))]\n"
+        "network = t.Net(); ours = t.Optimisers(network, t.task_of(*groups, *t.SPARSE[-1:]))\n"
+        "t.backward(network, 0); ours.step(0, 1); ours.clear(); ours.restore(ours.state())\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

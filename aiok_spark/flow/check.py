@@ -22,14 +22,14 @@ _PARTS = ("metadata", "data")
 
 
 @dataclass(frozen=True)
-class Audit:
+class Checked:
     """What was found: a line for each stage, and one for each thing that is wrong."""
 
     stages: list[dict[str, Any]]
     problems: list[str]
 
 
-def audit(path: str) -> Audit:
+def check(path: str) -> Checked:
     """Look through the model saved at a path or URI, with no Spark session; imports allowed classes only.
 
     Checks that each class is allowed, each table and blob is there in the size and with the digest that
@@ -41,14 +41,14 @@ def audit(path: str) -> Audit:
     try:
         saved = list(nested.saved_stages(lambda place: metadata_at(system, place), root))
     except AiokError as e:
-        return Audit([], [str(e)])
+        return Checked([], [str(e)])
     stages = []
     for place, name in saved:
         try:
             stages.append({"class": name, "place": place.removeprefix(root).lstrip("/"), **_stage(system, place, name)})
         except AiokError as e:
             problems.append(str(e))
-    return Audit(stages, problems + _strangers(system, root))
+    return Checked(stages, problems + _strangers(system, root))
 
 
 def _stage(system: Any, place: str, name: str) -> dict[str, Any]:
