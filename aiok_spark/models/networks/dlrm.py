@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -74,26 +75,36 @@ class _PairProducts(torch.autograd.Function):
     @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(ctx: Any, vectors: torch.Tensor) -> torch.Tensor:
         rows, n, _ = vectors.shape
-        i, j = torch.tril_indices(n, n, -1)
-        ctx.save_for_backward(vectors, i, j)
-        out = vectors.new_empty(rows, len(i))
+        ctx.save_for_backward(vectors)
+        cells, _ = _places(n)
+        out = vectors.new_empty(rows, len(cells))
         for part, made in zip(vectors.split(_SLICE), out.split(_SLICE), strict=True):
-            torch.index_select(torch.bmm(part, part.mT).view(-1, n * n), 1, i * n + j, out=made)
+            torch.index_select(torch.bmm(part, part.mT).view(-1, n * n), 1, cells, out=made)
         return out
 
     @staticmethod
     @torch.amp.custom_bwd(device_type="cpu")
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        vectors, i, j = ctx.saved_tensors
+        (vectors,) = ctx.saved_tensors
         rows, n, _ = vectors.shape
-        pairs = len(i)
-        # Where each cell of the symmetric matrix finds its value; the diagonal has none, which a last column of 0 is.
-        place = torch.full((n, n), pairs)
-        place[i, j] = place[j, i] = torch.arange(pairs)
+        cells, places = _places(n)
+        pairs = len(cells)
         out = torch.empty_like(vectors)
-        padded = gradient.new_zeros(min(rows, _SLICE), pairs + 1)
+        padded = gradient.new_zeros(min(rows, _SLICE), pairs + 1)  # the last column is the diagonal's
         for part, given, made in zip(vectors.split(_SLICE), gradient.split(_SLICE), out.split(_SLICE), strict=True):
             padded[: len(given), :pairs] = given
-            symmetric = padded[: len(given)].index_select(1, place.view(-1)).view(-1, n, n)
+            symmetric = padded[: len(given)].index_select(1, places).view(-1, n, n)
             torch.bmm(symmetric, part, out=made)
         return out
+
+
+@lru_cache
+def _places(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pairs' cells in a matrix [n, n]; and for each cell of the symmetric matrix, which pair is its value.
+
+    The diagonal has none, which is the number of pairs.
+    """
+    i, j = torch.tril_indices(n, n, -1)
+    places = torch.full((n, n), len(i))
+    places[i, j] = places[j, i] = torch.arange(len(i))
+    return i * n + j, places.view(-1)

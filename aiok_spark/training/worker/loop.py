@@ -205,7 +205,8 @@ class _Loop:
     def _seed(self, epoch: int, step: int) -> None:
         """Draw dropout anew, so that a resumed training draws what an undisturbed one does."""
         state = np.random.SeedSequence([self.task.seed, epoch, step, self.exchange.rank]).generate_state(1)
-        torch.manual_seed(int(state[0]))
+        # Not torch.manual_seed, which tells absent devices, too: in half a millisecond, and keeps what it told.
+        torch.default_generator.manual_seed(int(state[0]))
 
     def _share_first_weights(self) -> None:
         """Start all workers from the first one's weights, whatever a network's constructor drew."""
