@@ -21,21 +21,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
-    BinaryType,
     BooleanType,
     DataType,
-    DateType,
     DecimalType,
-    NullType,
     NumericType,
-    StringType,
     StructField,
     StructType,
 )
 
 from aiok_spark.core import compat, ship, worker
 from aiok_spark.core.fusion import Run, run_of, tag
-from aiok_spark.core.schema import as_array, carrier, column, element, put_columns
+from aiok_spark.core.schema import as_array, carrier, column, element, is_plain, put_columns
 from aiok_spark.core.steps import Prepared, Step
 from aiok_spark.kernels.program import Program
 
@@ -246,20 +242,12 @@ def _way(run: Run, components: list[_Component]) -> str:
     written = run.written
     carried = [f.dataType for f in run.source.schema.fields if f.name not in written]
     unique = len(set(run.source.columns)) == len(run.source.columns)
-    return "mapInArrow" if unique and all(map(_is_plain, carried)) else "pandas_udf"
+    return "mapInArrow" if unique and all(map(is_plain, carried)) else "pandas_udf"
 
 
 def _is_number(kind: DataType) -> bool:
     """Types that pandas holds exactly, beside a mask."""
     return isinstance(kind, (NumericType, BooleanType)) and not isinstance(kind, DecimalType)
-
-
-def _is_plain(kind: DataType) -> bool:
-    if isinstance(kind, ArrayType):
-        return _is_plain(kind.elementType)
-    return isinstance(kind, (NumericType, BooleanType, StringType, BinaryType, DateType, NullType)) or (
-        kind.typeName() in ("timestamp", "timestamp_ntz")
-    )
 
 
 def _udf(component: _Component, spark: object, way: str) -> Column:

@@ -167,6 +167,13 @@ def to_scalar(value: Any) -> str | float | int | bool:
     return value
 
 
+def to_scalars(value: Any) -> dict[str, str | float | int | bool | None]:
+    """Dict of names, each with a single value or None."""
+    if not isinstance(value, dict):
+        raise _refuse(value, "a dict of names and values, such as {'a': 0}")
+    return {to_name(name): None if one is None else to_scalar(one) for name, one in value.items()}
+
+
 class HasInputCols(Params):
     """Mixin for the columns that a stage reads."""
 

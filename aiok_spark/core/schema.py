@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
+    BinaryType,
     BooleanType,
     DataType,
     DateType,
@@ -104,6 +105,15 @@ def is_categorical(kind: DataType) -> bool:
     """
     exact = isinstance(kind, (IntegralType, BooleanType, DateType, NullType))
     return exact or (isinstance(kind, StringType) and "collate" not in kind.simpleString())
+
+
+def is_plain(kind: DataType) -> bool:
+    """Types whose values Arrow brings to Python and back as they were."""
+    if isinstance(kind, ArrayType):
+        return is_plain(kind.elementType)
+    return isinstance(kind, (NumericType, BooleanType, StringType, BinaryType, DateType, NullType)) or (
+        kind.typeName() in ("timestamp", "timestamp_ntz")
+    )
 
 
 def require(

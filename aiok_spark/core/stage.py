@@ -304,14 +304,19 @@ class Estimator(Stage, ml.Estimator):
 
     def _fit(self, dataset: DataFrame) -> Model:
         self.transformSchema(dataset.schema)
-        model = self._model()
         with fitting(self.uid):
-            model._state = self._fit_state(dataset)
+            model = self._with_state(self._fit_state(dataset))
+        if isinstance(model, FitTimeModel):
+            model._fitted_on = weakref.ref(dataset)
+        return model
+
+    def _with_state(self, state: State) -> Model:
+        """The fitted stage."""
+        model = self._model()
+        model._state = state
         # pyspark.ml's own rule: CrossValidator addresses the model's Params by the estimator's uid.
         model._resetUid(self.uid)
         self._copyValues(model)
-        if isinstance(model, FitTimeModel):
-            model._fitted_on = weakref.ref(dataset)
         return model
 
     def fitTransform(self, dataset: DataFrame) -> tuple[Model, DataFrame]:

@@ -1,8 +1,20 @@
 """Each stage of ``feature`` is a first-class citizen of Spark ML, in each way that it is configured."""
 
+import datetime
+import math
+
 import pytest
 
-from aiok_spark.feature import Categorify, Clip, FillMissing, HashBuckets, LogTransform, Scale
+from aiok_spark.feature import (
+    Categorify,
+    Clip,
+    FillMissing,
+    HashBuckets,
+    LogTransform,
+    LookupJoin,
+    Scale,
+    TableAggregate,
+)
 from aiok_spark.testing import check_stage, mixed_frame
 
 NUMBERS = ["count", "price", "amount"]
@@ -36,7 +48,40 @@ STAGES = {
     "Categorify of lists": Categorify(**replacing(["tags", "codes"]), oovPolicy="null"),
     "Categorify that refuses": Categorify(**named(["city"]), nullPolicy="error", oovPolicy="error"),
     "Categorify by joins": Categorify(**named(["city", "total"]), joinAbove=0),
+    "LookupJoin": LookupJoin(
+        table="conformance_cities",
+        keyCols=["city", "active"],
+        valueCols=["size", "area", "names", "since"],
+        outputCols=["size", "city_area", "city_names", "city_since"],
+        defaults={"size": -1, "area": 0.5},
+    ),
+    "LookupJoin by shuffling": LookupJoin(
+        table="conformance_cities",
+        keyCols=["device", "active"],
+        tableKeyCols=["city", "active"],
+        valueCols=["size"],
+        outputCols=["device"],
+        broadcastBytes=0,
+    ),
+    "TableAggregate": TableAggregate(
+        keyCols=["city"],
+        aggregates=["count", "nunique(day)", "mean(price)", "std(count)", "max(amount)"],
+        outputCols=["rows", "days", "price_mean", "count_std", "amount_max"],
+        defaults={"count": 0},
+    ),
+    "TableAggregate in place": TableAggregate(
+        keyCols=["device", "day"], aggregates=["sum(share)", "count(tags)"], outputCols=["device", "share"]
+    ),
 }
+
+CITIES = [
+    ("Zürich", True, 4, 87.9, ["Turicum", None], datetime.date(1851, 5, 1)),
+    ("Zürich", False, 5, None, [], None),
+    ("東京", True, 9, math.nan, None, datetime.date(1903, 3, 24)),
+    ("", True, None, -0.0, ["nowhere"], None),
+    ("phone", True, 1, 1.0, None, None),
+    (None, True, 7, 7.0, None, None),
+]
 
 NULL_LISTS = "2026-11-21: nothing is fitted, so in the dict of a row a null list counts as a null value"
 SKIPPED = {
@@ -45,11 +90,18 @@ SKIPPED = {
 }
 
 # The sum of the same floating-point numbers in another order may differ in its last bits.
-TOLERANCE = {"FillMissing by mean": 1e-12, "Scale": 1e-12}
+TOLERANCE = {
+    "FillMissing by mean": 1e-12,
+    "Scale": 1e-12,
+    "TableAggregate": 1e-12,
+    "TableAggregate in place": 1e-12,
+}
 
 
 @pytest.fixture(scope="module")
 def frame(spark):
+    schema = "city STRING, active BOOLEAN, size INT, area FLOAT, names ARRAY<STRING>, since DATE"
+    spark.createDataFrame(CITIES, schema).createOrReplaceTempView("conformance_cities")
     return mixed_frame(spark)
 
 
