@@ -15,32 +15,18 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    BinaryType,
-    BooleanType,
-    DateType,
-    DoubleType,
-    FloatType,
-    NumericType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampNTZType,
-    TimestampType,
-)
+from pyspark.sql.types import ArrayType, DoubleType, FloatType, NullType, StructField, StructType
 
 from aiok_spark.core import compat, execution
 from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError
 from aiok_spark.core.files import open_system, stamps
-from aiok_spark.core.schema import column, element, put_columns, same_shape
+from aiok_spark.core.schema import column, element, is_plain, put_columns, same_shape
 from aiok_spark.data.dataset import MANIFEST, Dataset
 from aiok_spark.data.part import WRITTEN, write_part
 
 PLACE = "petastorm.spark.converter.parentCacheDirUrl"  # petastorm's own setting, so that its users find theirs used
 ROW_GROUP_BYTES = 32 << 20  # petastorm's default, too
 _DTYPES = {"float32": FloatType(), "float64": DoubleType()}
-_KINDS = (NumericType, BooleanType, StringType, BinaryType, DateType, TimestampType, TimestampNTZType)
 _SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata"  # where Spark looks for a file's columns and their metadata
 _TAG = "_aiok_dataset"
 
@@ -140,7 +126,7 @@ def _written(schema: StructType, dtype: str | None, label: str) -> StructType:
         kind = f.dataType
         if isinstance(kind, VectorUDT):
             kind = ArrayType(real or DoubleType())
-        elif not isinstance(element(kind), _KINDS):
+        elif not is_plain(element(kind)) or isinstance(element(kind), (ArrayType, NullType)):
             raise ColumnTypeError(
                 f"{label}: found column '{f.name}' of type {kind.simpleString()}, expected numbers, strings, and lists "
                 "or vectors of them; select its parts as columns, or drop it"
