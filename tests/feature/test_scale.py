@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -54,9 +55,50 @@ def test_scaling_means_the_same_everywhere(spark, values, method):
     )
 
 
+def quantile_normal(x, sample, number):
+    """scikit-learn's QuantileTransformer(number, output_distribution="normal"), written out."""
+    shares = np.linspace(0, 1, number)
+    quantiles = np.quantile(sample, shares)
+    share = (np.interp(x, quantiles, shares) - np.interp(-x, -quantiles[::-1], -shares[::-1])) / 2
+    share = np.where(x <= quantiles[0], 0, np.where(x >= quantiles[-1], 1, share))
+    return [NormalDist().inv_cdf(min(max(p, 1e-7), 1 - 1e-7)) for p in share]
+
+
+SAMPLES = {
+    "skewed": np.random.default_rng(1).lognormal(0, 2, 500).tolist(),
+    "with ties": [0.0] * 30 + [1.0] * 50 + [2.5, 7.0, 7.0, 1e6] * 5,
+    "few": [-3.0, 5.0, 5.5],
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize("number", [2, 10, 101])
+def test_quantiles_become_normal_everywhere(spark, sample, number):
+    values = SAMPLES[sample]
+    df = spark.createDataFrame([(v,) for v in [*values, None, math.nan]], "x double").repartition(3)
+    model = fit(df, method="quantileNormal", numQuantiles=number)
+    assert model.quantiles == {"x": pytest.approx(np.quantile(values, np.linspace(0, 1, number)), rel=1e-12)}
+    assert model.centers == model.widths == {}
+    asked = [*values[::7], 0.5, 1.0, 5.25, -1e9, 1e9, math.inf, -math.inf]
+    expected = quantile_normal(np.array(asked), values, number)
+    data = {"x": [*asked, None, math.nan]}
+    assert_all_executions_agree(model, data, "x double", spark, ulps=64)
+    found = LocalPipeline([model]).transform({"x": asked})["y"]
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_what_becomes_normal_has_mean_zero_and_deviation_one(spark):
+    x = np.random.default_rng(0).lognormal(2, 1, 2000)
+    df = spark.createDataFrame([(float(v),) for v in x], "x double")
+    made = np.array([r.y for r in fit(df, method="quantileNormal").transform(df).collect()])
+    assert made.mean() == pytest.approx(0, abs=1e-3)
+    assert made.std(ddof=1) == pytest.approx(1, abs=0.02)
+    assert made.min() == -made.max() == pytest.approx(-5.199337582, rel=1e-9)
+
+
 def test_a_column_of_one_value_becomes_zero(spark):
     df = spark.createDataFrame([(4,), (4,), (None,)], "x int")
-    for method in ("standard", "minMax", "robust"):
+    for method in ("standard", "minMax", "robust", "quantileNormal"):
         assert [r.y for r in fit(df, method=method).transform(df).collect()] == [0.0, 0.0, None]
     one = fit(df.limit(1))
     assert one.widths == {"x": 1.0}
@@ -76,6 +118,8 @@ def test_what_is_scaled_has_mean_zero_and_deviation_one(spark):
         ([], "standard", "found no value in column 'x', expected at least one"),
         ([None, math.nan], "robust", "found no value in column 'x', expected at least one"),
         ([1.0, math.inf], "standard", "found infinite values, or ones that add up to it, in column 'x'"),
+        ([None], "quantileNormal", "found no value in column 'x', expected at least one"),
+        ([1.0, math.inf], "quantileNormal", "found infinite values, or ones that add up to it, in column 'x'"),
         ([1.0, -math.inf], "minMax", "found infinite values, or ones that add up to it, in column 'x'"),
     ],
 )
