@@ -5,22 +5,23 @@ from __future__ import annotations
 from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark import keyword_only
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql.types import ArrayType, DataType, LongType, NullType, StructField
+from pyspark.sql import DataFrame
+from pyspark.sql.types import ArrayType, StructField
 
-from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError, did_you_mean
+from aiok_spark.core.errors import ParamError, did_you_mean
 from aiok_spark.core.params import at_least, one_of, param, to_name_groups
 from aiok_spark.core.progress import working
 from aiok_spark.core.schema import column, element, find_fields, put_columns, same_shape
-from aiok_spark.core.stage import Estimator, RowLocalModel
+from aiok_spark.core.stage import Estimator
 from aiok_spark.core.state import State
 from aiok_spark.core.steps import Prepared
-from aiok_spark.feature.encoding import POLICY, ToIds, prepared_keys, value_type
-from aiok_spark.feature.vocabulary import FIRST_ID, MOST_VALUES, NULL_ID, OOV_ID, Vocabularies, count_values, has_value
+from aiok_spark.feature.encoding import POLICY, ToIds, value_type
+from aiok_spark.feature.vocabulary import FIRST_ID, MOST_VALUES, NULL_ID, OOV_ID, Vocabularies, count_values
 from aiok_spark.feature.vocabulary_join import join_ids, with_keys
+from aiok_spark.feature.vocabulary_model import VocabularyModel, explain_empty, too_many, types_of
 from aiok_spark.kernels import ids
-from aiok_spark.kernels.program import Kernel, RowKernel
 
 
 class _CategorifyParams(ToIds):
@@ -92,34 +93,63 @@ class _CategorifyParams(ToIds):
         return [list(g) for g in shared if g] + [[name] for name in dict.fromkeys(inputs) if name not in named]
 
 
-class CategorifyModel(_CategorifyParams, RowLocalModel):
+class CategorifyModel(_CategorifyParams, VocabularyModel):
     """Fitted ids. 0 is out of vocabulary, 1 is null, the values follow by frequency from 2."""
 
-    def vocabulary(self, inputCol: str | None = None) -> DataFrame:
-        """The fitted values, for inspection.
+    def updated(self, dataset: DataFrame) -> CategorifyModel:
+        """A model that knows the values of more rows too, behind those that it has, whose ids stay.
 
         Parameters
         ----------
-        inputCol : str, optional
-            Show the vocabulary of this input column; all vocabularies if left out.
+        dataset : DataFrame
+            More rows with the input columns; the rows of the fit need not be among them.
 
         Returns
         -------
-        DataFrame
-            ``columns`` (array of string: the input columns that share it), ``id`` (int), ``value`` (string)
-            and ``count`` (long: rows at fit).
-        """
-        found = self._vocabularies()
-        if inputCol is not None and inputCol not in self.getInputCols():
-            raise ParamError(
-                f"{self._label}: inputCol: found '{inputCol}', expected one of inputCols; "
-                + did_you_mean(inputCol, self.getInputCols())
-            )
-        groups = range(len(found.groups)) if inputCol is None else [found.group_of(inputCol)]
-        return found.show(SparkSession.getActiveSession() or SparkSession.builder.getOrCreate(), groups)
+        CategorifyModel
+            A new model. New values follow by their frequency in ``dataset``, of equally frequent ones the smallest
+            first. Cardinalities grow with them, so networks trained on the old ids need longer tables.
 
-    def _vocabularies(self) -> Vocabularies:
-        return Vocabularies(self._state)
+        Raises
+        ------
+        DataError
+            A vocabulary would hold more than ``maxSize`` values; with ``maxSizePolicy="truncate"`` the most frequent
+            of the new ones are taken instead.
+
+        Notes
+        -----
+        Counts add up. ``minFrequency`` holds for what is known: the counts of values that were too rare at an earlier
+        fit are not kept, so such a value enters if ``dataset`` alone has it that often. A value never leaves.
+
+        Examples
+        --------
+        >>> model.updated(yesterday).write().overwrite().save(path)  # doctest: +SKIP
+        """
+        self.transformSchema(dataset.schema)
+        found = self._vocabularies()
+        fields = find_fields(self._label, "inputCols", self.getInputCols(), dataset.schema)
+        kinds = {f.name: same_shape(f.dataType, found.value_type(found.group_of(f.name))) for f in self._typed(fields)}
+        rows = dataset.select(*[column(name).cast(kind).alias(name) for name, kind in kinds.items()])
+        with working(f"{self._label}: counting values, columns: {len(kinds)}"):
+            counted = count_values(rows, found.groups, 1)
+        tables = [self._extended(g, table) for g, table in enumerate(counted)]
+        made = self.copy()
+        made._state = Vocabularies.state_of(found.groups, found.types, found.lists, tables)
+        return made
+
+    def _extended(self, group: int, counted: pa.Table) -> pa.Table:
+        """A vocabulary in the order of its ids, with the counts of more rows."""
+        found = self._vocabularies()
+        table = found.counted(group)
+        at = pc.index_in(table["value"], counted["value"].combine_chunks())
+        more = pc.fill_null(counted["count"].take(at), 0)
+        summed = pa.table({"value": table["value"], "count": pc.add(table["count"], more)})
+        is_new = pc.invert(pc.is_in(counted["value"], table["value"].combine_chunks()))
+        new = counted.filter(pc.and_(is_new, pc.greater_equal(counted["count"], self.getMinFrequency())))
+        free = max(0, self.getMaxSize() - len(table))
+        if len(new) > free and self.getMaxSizePolicy() == "error":
+            raise too_many(self._label, found.groups[group], len(table) + len(new), self.getMaxSize())
+        return pa.concat_tables([summed, new.slice(0, free)]).combine_chunks()
 
     def _cardinality(self, i: int) -> int:
         found = self._vocabularies()
@@ -130,57 +160,10 @@ class CategorifyModel(_CategorifyParams, RowLocalModel):
         make = partial(ids.Policy, {"id": OOV_ID}.get(oov), {"id": NULL_ID}.get(null), oov == "error", null == "error")
         return [make(self._label, name) for name in self.getInputCols()]
 
-    def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
-        vocabularies, inputs = self._vocabularies(), self._typed(inputs)
-        for f in inputs:
-            fitted = vocabularies.types[vocabularies.group_of(f.name)]
-            found = value_type(element(f.dataType)).simpleString()
-            if found != fitted and not isinstance(element(f.dataType), NullType):
-                raise ColumnTypeError(
-                    f"{self._label}: inputCols: found '{f.name}' to hold {found} values, expected {fitted} as at fit; "
-                    "cast the column"
-                )
-        return super()._output_fields(inputs)
-
-    def _typed(self, inputs: list[StructField]) -> list[StructField]:
-        """The inputs, with columns of nothing but null typed as they were at fit: as lists or not."""
-        lists = self._vocabularies().lists
-        return [
-            StructField(f.name, ArrayType(f.dataType)) if isinstance(f.dataType, NullType) and f.name in lists else f
-            for f in inputs
-        ]
-
-    def _kernel_types(self, inputs: list[StructField]) -> list[DataType]:
-        return super()._kernel_types(self._typed(inputs))
-
-    def _kernel(self) -> list[Kernel]:
-        found = self._vocabularies()
-        return [
-            partial(ids.lookup_values, index=found.index(found.group_of(p.column)), seed=found.seed, policy=p)
-            for p in self._policies()
-        ]
-
-    def _row_kernel(self) -> list[RowKernel]:
-        found = self._vocabularies()
-        return [
-            ids.lookup_row(found.ids(g), found.python_type(g), p, p.column in found.lists)
-            for p, g in ((p, found.group_of(p.column)) for p in self._policies())
-        ]
-
     def _prepared(self, inputs: list[StructField]) -> list[Prepared] | None:
         if self.getOovPolicy() == "error":
             return None  # the message shows the value, so the value has to cross
-        found = self._vocabularies()
-        return [
-            Prepared(
-                columns=partial(_keys_of, kind=f.dataType, salt=found.salt),
-                types=(same_shape(f.dataType, LongType()),),
-                kernel=partial(
-                    ids.lookup_keys, index=found.index(found.group_of(f.name)), null_key=found.null_key, policy=policy
-                ),
-            )
-            for f, policy in zip(self._typed(inputs), self._policies(), strict=True)
-        ]
+        return super()._prepared(inputs)
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         names = self.transformSchema(dataset.schema).names
@@ -273,39 +256,16 @@ class Categorify(Estimator, _CategorifyParams):
 
     def _fit_state(self, dataset: DataFrame) -> State:
         groups = self._groups()
-        kinds = {f.name: f.dataType for f in dataset.schema.fields if f.name in self.getInputCols()}
-        with working(f"{self._label}: counting values, columns: {len(kinds)}", self.getVerbose()):
+        with working(f"{self._label}: counting values, columns: {len(self.getInputCols())}", self.getVerbose()):
             counted = count_values(dataset, groups, self.getMinFrequency())
         counted = [self._checked(table, dataset, group) for table, group in zip(counted, groups, strict=True)]
-        types = [value_type(element(kinds[g[0]])).simpleString() for g in groups]
-        lists = [name for name in self.getInputCols() if isinstance(kinds[name], ArrayType)]
-        return Vocabularies.state_of(groups, types, lists, counted)
+        return Vocabularies.state_of(groups, *types_of(dataset, groups), counted)
 
     def _checked(self, table: pa.Table, dataset: DataFrame, group: list[str]) -> pa.Table:
         if len(table) == 0:
-            self._explain_empty(dataset, group)
+            explain_empty(self._label, dataset, group)
         if len(table) > self.getMaxSize():
             if self.getMaxSizePolicy() == "error":
-                raise DataError(
-                    f"{self._label}: maxSize: found {len(table)} values in {_names(group)}, expected at most "
-                    f"{self.getMaxSize()}; raise minFrequency or maxSize, or set maxSizePolicy='truncate'"
-                )
+                raise too_many(self._label, group, len(table), self.getMaxSize())
             table = table.slice(0, self.getMaxSize())
         return table
-
-    def _explain_empty(self, dataset: DataFrame, group: list[str]) -> None:
-        """A vocabulary may be empty because all values are rare, but not for want of values."""
-        if not has_value(dataset, group):
-            found = f"no value in {_names(group)}" if dataset.limit(1).count() else "no rows"
-            raise DataError(
-                f"{self._label}: inputCols: found {found}, expected at least one value that is not null; "
-                "check the DataFrame, or leave the column out"
-            )
-
-
-def _keys_of(columns: list[Column], kind: DataType, salt: int) -> list[Column]:
-    return [prepared_keys(c, kind, salt) for c in columns]
-
-
-def _names(group: list[str]) -> str:
-    return f"column '{group[0]}'" if len(group) == 1 else f"columns {group}"

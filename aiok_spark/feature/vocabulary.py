@@ -8,11 +8,12 @@ from numbers import Integral
 from operator import or_
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType
+from pyspark.sql.types import ArrayType, DataType, LongType, StringType
 
 from aiok_spark.core import compat
 from aiok_spark.core.execution import map_batches
@@ -44,14 +45,21 @@ class Vocabularies:
         self.salt: int = state.facts["salt"]
 
     @staticmethod
-    def state_of(groups: list[list[str]], types: list[str], lists: list[str], counted: Sequence[pa.Table]) -> State:
-        """State of vocabularies as ``count_values`` gives them."""
+    def state_of(
+        groups: list[list[str]],
+        types: list[str],
+        lists: list[str],
+        counted: Sequence[pa.Table],
+        ids: Sequence[npt.NDArray[np.int32]] | None = None,
+    ) -> State:
+        """State of vocabularies as ``count_values`` gives them, with ids from ``FIRST_ID`` or those given."""
         keys, salt = _keys(counted)
+        ids = ids or [np.arange(FIRST_ID, FIRST_ID + len(table), dtype=np.int32) for table in counted]
         tables = [
             pa.table(
                 {
                     "group": np.full(len(table), g, np.int32),
-                    "id": np.arange(FIRST_ID, FIRST_ID + len(table), dtype=np.int32),
+                    "id": ids[g],
                     "value": pc.cast(table["value"], pa.string()),
                     "count": table["count"],
                     "key": keys[g],
@@ -86,6 +94,15 @@ class Vocabularies:
 
         return self._state.derived("vocabulary", make).slice(sum(self.sizes[:group]), self.sizes[group])
 
+    def value_type(self, group: int) -> DataType:
+        """In which the values of a group are compared."""
+        return LongType() if self.types[group] == "bigint" else StringType()
+
+    def counted(self, group: int) -> pa.Table:
+        """Values and counts of a group, as ``count_values`` gives them, in the order of their ids."""
+        table, kind = self.table(group), compat.arrow_type(self.value_type(group))
+        return pa.table({"value": pc.cast(table["value"], kind), "count": table["count"]})
+
     def index(self, group: int) -> KeyIndex:
         """Ids by key."""
 
@@ -100,8 +117,8 @@ class Vocabularies:
 
         def make() -> dict[object, int]:
             table = self.table(group)
-            found = table["value"].cast(pa.int64()) if self.types[group] == "bigint" else table["value"]
-            return dict(zip(found.to_pylist(), table["id"].to_pylist(), strict=True))
+            values = self.counted(group)["value"].to_pylist()
+            return dict(zip(values, table["id"].to_pylist(), strict=True))
 
         return self._state.derived(f"ids {group}", make)
 
