@@ -87,9 +87,9 @@ def arrow_schema(schema: StructType) -> pa.Schema:
 
 
 def spark_schema(schema: pa.Schema) -> StructType:
-    """Spark's schema for Arrow's; dictionary columns count as their values."""
+    """Spark's schema for Arrow's; dictionary columns count as their values, timestamps without zone have none."""
     plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
-    return from_arrow_schema(pa.schema(plain))
+    return from_arrow_schema(pa.schema(plain), prefer_timestamp_ntz=True)
 
 
 def to_arrow(df: DataFrame) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from pyspark.ml.param import Param, Params
@@ -155,6 +156,32 @@ def one_of(*choices: str) -> Callable[[Any], str]:
         return value
 
     return convert
+
+
+def some_of(*choices: str) -> Callable[[Any], list[str]]:
+    """Converter that takes a list of different words, each one of a few."""
+    one = one_of(*choices)
+
+    def convert(value: Any) -> list[str]:
+        if not isinstance(value, (list, tuple)):
+            raise _refuse(value, f"a list of words, such as {list(choices[:2])}")
+        words = [one(word) for word in value]
+        if len(set(words)) < len(words):
+            raise ValueError(f"found {words}, expected each word at most once")
+        return words
+
+    return convert
+
+
+def to_time_zone(value: Any) -> str:
+    """A name of the IANA time zone database."""
+    name = to_name(value)
+    try:
+        return name if name == "UTC" else ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"found {name!r}, expected a name of the time zone database, such as 'UTC' or 'Europe/Berlin'"
+        ) from None
 
 
 def to_scalar(value: Any) -> str | float | int | bool:

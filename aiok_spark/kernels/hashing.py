@@ -9,6 +9,7 @@ Reference: Yann Collet, xxHash, https://github.com/Cyan4973/xxHash/blob/dev/doc/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
@@ -39,17 +40,17 @@ def null_key(salt: int) -> np.int64:
     return np.uint64(seed_of(salt)).view(np.int64)
 
 
-def xxhash64(values: pa.Array, seed: int) -> npt.NDArray[np.int64]:
+def xxhash64(values: pa.Array, seed: int | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Hash each value; what stands at null is meaningless.
 
     Parameters
     ----------
     values : pyarrow.Array
         Strings, or integers and booleans, which hash as 64-bit integers.
-    seed : int
-        From ``seed_of``.
+    seed : int or array of int64
+        From ``seed_of``; or one for each value, such as the hash of the column before.
     """
-    start = np.uint64(seed)
+    start = seed.view(np.uint64) if isinstance(seed, np.ndarray) else np.uint64(seed)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return _hash_strings(pc.cast(values, pa.large_string()), start).view(np.int64)
     if values.null_count:
@@ -57,11 +58,54 @@ def xxhash64(values: pa.Array, seed: int) -> npt.NDArray[np.int64]:
     return _hash_longs(pc.cast(values, pa.int64()).to_numpy(zero_copy_only=False), start).view(np.int64)
 
 
+def hash_rows(columns: Sequence[pa.Array], seed: int) -> npt.NDArray[np.int64]:
+    """SQL's ``xxhash64(salt, column, column, ...)`` with ``seed_of(salt)``: nulls are left out."""
+    found = np.full(len(columns[0]), seed, np.uint64).view(np.int64)
+    for values in columns:
+        made = xxhash64(values, found)
+        found = np.where(np.asarray(pc.is_null(values)), found, made) if values.null_count else made
+    return found
+
+
+def value_keys(values: pa.Array, seed: int) -> npt.NDArray[np.int64]:
+    """Key of each value; of a null, SQL's: the seed itself. Each distinct string is hashed once."""
+    null = np.uint64(seed).view(np.int64)
+    if pa.types.is_string(values.type):
+        coded = pc.dictionary_encode(values)
+        keys = np.append(xxhash64(coded.dictionary, seed), null)  # at -1
+        return keys[pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)]
+    keys = xxhash64(values, seed)
+    if values.null_count:
+        keys[np.asarray(pc.is_null(values))] = null
+    return keys
+
+
+def cross_keys(keys: Sequence[npt.NDArray[np.int64]], seed: int) -> npt.NDArray[np.int64]:
+    """One key of several, in their order: SQL's ``xxhash64(salt, first, second, ...)``; a single one is itself."""
+    if len(keys) == 1:
+        return keys[0]
+    crossed: np.uint64 | Words = np.uint64(seed)
+    for each in keys:
+        crossed = _hash_longs(each, crossed)
+    return np.asarray(crossed).view(np.int64)
+
+
+def cross_values(values: Sequence[str | int | None], seed: int) -> int:
+    """``cross_keys`` of the ``value_keys`` of single values."""
+    keys = [_signed(seed) if v is None else hash_value(v, seed) for v in values]
+    if len(keys) == 1:
+        return keys[0]
+    crossed = seed
+    for each in keys:
+        crossed = hash_value(each, crossed) & _MASK
+    return _signed(crossed)
+
+
 def hash_value(value: str | int, seed: int) -> int:
     """``xxhash64`` of a single string or integer, without the cost of arrays."""
     if not isinstance(value, (str, Integral, np.bool_)):
         raise TypeError("expected a text, an integer, a boolean or a date")
-    word, mask = _WORD, _MASK
+    mask = _MASK
     data = value.encode() if isinstance(value, str) else int(value).to_bytes(8, "little", signed=True)
     p1, p2, p3, p4, p5 = _PRIMES
     at, end = 0, len(data)
@@ -72,7 +116,7 @@ def hash_value(value: str | int, seed: int) -> int:
                 x = (lanes[i] + int.from_bytes(data[at : at + 8], "little") * p2) & mask
                 lanes[i] = (((x << 31) | (x >> 33)) * p1) & mask
                 at += 8
-        h = sum((x << r) | (x >> (word - r)) for x, r in zip(lanes, (1, 7, 12, 18), strict=True)) & mask
+        h = sum((x << r) | (x >> (_WORD - r)) for x, r in zip(lanes, (1, 7, 12, 18), strict=True)) & mask
         for lane in lanes:
             x = (lane * p2) & mask
             h = ((h ^ ((((x << 31) | (x >> 33)) * p1) & mask)) * p1 + p4) & mask
@@ -94,7 +138,11 @@ def hash_value(value: str | int, seed: int) -> int:
     h = ((h ^ (h >> 33)) * p2) & mask
     h = ((h ^ (h >> 29)) * p3) & mask
     h ^= h >> 32
-    return h - (1 << word) if h >> (word - 1) else h
+    return _signed(h)
+
+
+def _signed(word: int) -> int:
+    return word - (1 << _WORD) if word >> (_WORD - 1) else word
 
 
 def _rotate(x: Words, bits: int) -> Words:
@@ -115,13 +163,13 @@ def _absorb(h: Words, word: Words) -> Words:
     return _rotate(h ^ _round(np.zeros_like(word), word), 27) * _P1 + _P4
 
 
-def _hash_longs(x: npt.NDArray[np.int64], seed: np.uint64) -> Words:
+def _hash_longs(x: npt.NDArray[np.int64], seed: np.uint64 | Words) -> Words:
     with np.errstate(over="ignore"):
         start = np.full(len(x), seed + _P5 + np.uint64(8), np.uint64)
         return _mix(_absorb(start, x.view(np.uint64)))
 
 
-def _hash_strings(values: pa.Array, seed: np.uint64) -> Words:
+def _hash_strings(values: pa.Array, seed: np.uint64 | Words) -> Words:
     """XXH64 of all strings at once: each step advances every string that is long enough."""
     offsets = np.frombuffer(values.buffers()[1], np.int64)[values.offset : values.offset + len(values) + 1]
     data = values.buffers()[2]
@@ -155,7 +203,7 @@ def _stripes(
     position: npt.NDArray[np.int64],
     end: npt.NDArray[np.int64],
     long: npt.NDArray[np.intp],
-    seed: np.uint64,
+    seed: np.uint64 | Words,
 ) -> Words:
     """The 32-byte loop, for the strings ``long``; advances their ``position``."""
     starts = (seed + _P1 + _P2, seed + _P2, seed, seed - _P1)

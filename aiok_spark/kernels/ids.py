@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aiok_spark.kernels.hashing import hash_value, xxhash64
+from aiok_spark.kernels.hashing import cross_keys, cross_values, hash_value, value_keys, xxhash64
 from aiok_spark.kernels.keyindex import KeyIndex
 from aiok_spark.kernels.lists import map_values
 from aiok_spark.kernels.program import RowKernel
@@ -108,6 +108,41 @@ def hash_buckets(columns: list[pa.Array], num_buckets: int, seed: int, policy: P
 def hash_row(num_buckets: int, seed: int, policy: Policy) -> RowKernel:
     """Like ``hash_buckets``, for the values of one row; a None counts as a null value, not as a null list."""
     return _row(lambda value: hash_value(value, seed) % num_buckets + 1, policy)
+
+
+def hash_crosses(
+    columns: list[pa.Array], groups: Sequence[Sequence[int]], num_buckets: int, seed: int, policies: Sequence[Policy]
+) -> list[pa.Array]:
+    """Bucket of each group of columns, from 1: ``1 + pmod(key, num_buckets)``.
+
+    Where the policy has an id for null, it is for groups of nothing but null; else for those with any.
+    """
+    keys = [value_keys(column, seed) for column in columns]
+    nulls = [np.asarray(pc.is_null(column)) for column in columns]
+    made = []
+    for group, policy in zip(groups, policies, strict=True):
+        crossed = cross_keys([keys[i] for i in group], seed)
+        missing = (np.any if policy.null is None else np.all)([nulls[i] for i in group], axis=0)
+        made.append(_finish((crossed % np.int64(num_buckets) + 1).astype(np.int32), missing, policy, repr))
+    return made
+
+
+def cross_row(groups: Sequence[Sequence[int]], num_buckets: int, seed: int, policies: Sequence[Policy]) -> RowKernel:
+    """Like ``hash_crosses``, for the values of one row."""
+
+    def one(values: list[Any], policy: Policy) -> int | None:
+        missing = [value is None for value in values]
+        if any(missing) if policy.null is None else all(missing):
+            if policy.refuse_null:
+                raise policy.error("nulls", "nullPolicy", "a null")
+            return policy.null
+        return cross_values(values, seed) % num_buckets + 1
+
+    def run(values: list[Any]) -> list[Any]:
+        plain = [v.isoformat() if type(v) is date else v for v in values]
+        return [one([plain[i] for i in group], policy) for group, policy in zip(groups, policies, strict=True)]
+
+    return run
 
 
 def lookup_row(ids: dict[object, int], kind: type, policy: Policy, is_list: bool = False) -> RowKernel:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -111,3 +113,26 @@ def scale(columns: list[pa.Array], center: float, width: float) -> list[pa.Array
 def scale_row(center: float, width: float) -> RowKernel:
     """Like ``scale``, for the values of one row."""
     return lambda row: [None if x is None else (float(x) - center) / width for x in row]
+
+
+def differences_and_ratios(columns: list[pa.Array], operations: Sequence[str]) -> list[pa.Array]:
+    """For each pair of neighbouring columns the ``operations``; the ratio to 0 is null."""
+    made = []
+    for a, b in zip(columns[::2], columns[1::2], strict=True):
+        if "difference" in operations:
+            made.append(pc.subtract(a, b))
+        if "ratio" in operations:
+            made.append(pc.divide(a, pc.if_else(pc.equal(b, 0.0), None, b)))
+    return made
+
+
+def differences_and_ratios_row(values: list[Any], operations: Sequence[str]) -> list[Any]:
+    """Like ``differences_and_ratios``, for the values of one row."""
+    made: list[Any] = []
+    for a, b in zip(values[::2], values[1::2], strict=True):
+        known = a is not None and b is not None
+        if "difference" in operations:
+            made.append(float(a) - float(b) if known else None)
+        if "ratio" in operations:
+            made.append(float(a) / float(b) if known and b != 0 else None)
+    return made

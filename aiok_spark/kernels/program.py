@@ -94,6 +94,8 @@ def cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
             return pc.cast(pc.cast(values, pa.string()), kind)
         if pa.types.is_integer(values.type):  # to the nearest, also beyond 2^53
             return pc.cast(values, kind, safe=False)
+    if pa.types.is_timestamp(kind) and pa.types.is_timestamp(values.type) and values.type.unit == "ns":
+        return pc.cast(values, kind, safe=False)  # pandas counts nanoseconds, Spark microseconds
     return pc.cast(values, kind)
 
 

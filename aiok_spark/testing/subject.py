@@ -91,7 +91,7 @@ class Subject:
         if self._inputs is not None:
             return list(self._inputs)
         if isinstance(self.fitted, Stage):
-            return list(self.fitted._inputs())
+            return list(dict.fromkeys(self.fitted._inputs()))
         named = [n for p, names in self._columns() if not p.name.startswith(_OUTPUTS) for n in names]
         return [n for n in dict.fromkeys(named) if n in self.schema.names and n not in self.labels]
 

@@ -229,3 +229,58 @@ def test_arrow_dictionaries_are_values(spark):
     model = fit(frame(spark, ["a", "b", "b"]))
     table = pa.table({"s": pa.array(["a", None, "q"]).dictionary_encode()})
     assert LocalPipeline([model]).transform(table)["s_id"].to_pylist() == [3, 1, 0]
+
+
+def shown(model, column="s"):
+    return [(r.id, r.value, r["count"]) for r in model.vocabulary(column).orderBy("id").collect()]
+
+
+@pytest.mark.parametrize("partitions", [1, 4, 37])
+def test_an_update_appends(spark, tmp_path, partitions):
+    model = fit(frame(spark, ["b", "b", "c", "a"]))
+    more = frame(spark, ["z", "a", "y", "z", None, "x", "b"]).repartition(partitions)
+    updated = model.updated(more)
+    assert shown(model) == [(2, "b", 2), (3, "a", 1), (4, "c", 1)]
+    assert shown(updated) == [(2, "b", 3), (3, "a", 2), (4, "c", 1), (5, "z", 2), (6, "x", 1), (7, "y", 1)]
+    updated.save(str(tmp_path / "m"))
+    again = aiok_spark.load(str(tmp_path / "m")).updated(frame(spark, ["w", "z"]))
+    assert shown(again)[3:] == [(5, "z", 3), (6, "x", 1), (7, "y", 1), (8, "w", 1)]
+    assert_all_executions_agree(
+        again, {"s": ["c", "z", "w", None, "q"]}, "s string", spark, lambda rows: {"s_id": [4, 5, 8, 1, 0]}
+    )
+    schemas = [m.transform(frame(spark, ["a"])).schema["s_id"].metadata["aiok"] for m in (model, updated, again)]
+    assert schemas == [{"cardinality": 5}, {"cardinality": 8}, {"cardinality": 9}]
+
+
+def test_an_update_of_shared_lists_and_numbers(spark):
+    df = spark.createDataFrame([(5, [5, 7]), (None, [5])], "i int, l array<int>")
+    model = fit(df, ["i", "l"], sharedVocabulary=[["i", "l"]])
+    updated = model.updated(spark.createDataFrame([(9, [9, 7, None]), (9, None)], "i int, l array<int>"))
+    assert shown(updated, "l") == [(2, "5", 3), (3, "7", 2), (4, "9", 3)]
+    assert shown(updated.updated(spark.sql("SELECT NULL i, NULL l")), "i") == shown(updated, "i")
+
+
+def test_an_update_obeys_the_params(spark):
+    model = fit(frame(spark, ["a", "a", "b"]), minFrequency=2, maxSize=2)
+    # The b of the fit is forgotten, as it was too rare then.
+    assert shown(model.updated(frame(spark, ["b", "c", "c", "a"]))) == [(2, "a", 3), (3, "c", 2)]
+    more = frame(spark, ["c", "c", "d", "d", "d"])
+    with pytest.raises(DataError, match=r"CategorifyModel\(.*\): maxSize: found 3 values in column 's', expected at m"):
+        model.updated(more)
+    cut = model.copy({model.maxSizePolicy: "truncate"}).updated(more)
+    assert shown(cut) == [(2, "a", 2), (3, "d", 3)]
+    with pytest.raises(ColumnTypeError, match="found 's' to hold bigint values, expected string as at fit"):
+        model.updated(frame(spark, [1], "int"))
+
+
+def test_an_update_with_colliding_keys_takes_another_salt(spark, monkeypatch):
+    model = fit(frame(spark, ["a"]))
+    real, first = vocabulary_module.xxhash64, vocabulary_module.seed_of(0)
+
+    def colliding(values, seed):
+        return real(values, seed) * 0 + 5 if seed == first else real(values, seed)
+
+    monkeypatch.setattr(vocabulary_module, "xxhash64", colliding)
+    updated = model.updated(frame(spark, ["b"]))
+    assert updated._state.facts["salt"] == 1
+    assert [r.s_id for r in updated.transform(frame(spark, ["b", "a", "c"])).collect()] == [3, 2, 0]

@@ -1,6 +1,7 @@
 """HashBuckets."""
 
 import datetime
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,3 +69,20 @@ def test_cardinality_is_in_the_metadata(spark):
     stage = HashBuckets(inputCols=["s"], outputCols=["h"], numBuckets=7)
     made = stage.transform(spark.createDataFrame([("a",)], "s string"))
     assert made.schema["h"].metadata["aiok"] == {"cardinality": 8}
+
+
+def test_collisions_are_counted(spark):
+    rows = [(f"v{i % 40}", [i % 7, None, i % 3], i) for i in range(100)] + [(None, None, None)]
+    df = spark.createDataFrame(rows, "s string, l array<int>, i int").repartition(3)
+    stage = HashBuckets(inputCols=["s", "l"], outputCols=["s", "l"], numBuckets=30)
+    found = {r["column"]: r.asDict() for r in stage.collisions(df).collect()}
+    made = stage.transform(df.withColumn("v", df.s)).select("v", "s").distinct().where("v IS NOT NULL").collect()
+    sizes = Counter(r.s for r in made).values()
+    shared = sum(n for n in sizes if n > 1)
+    assert found["s"] == {
+        "column": "s", "values": 40, "buckets": len(sizes), "colliding": shared, "share": shared / 40,
+        "largest": max(sizes),
+    }  # fmt: skip
+    assert (found["l"]["values"], sorted(found)) == (7, ["l", "s"])
+    empty = HashBuckets(inputCols=["s"], outputCols=["s"]).collisions(df.where("s IS NULL"))
+    assert empty.collect() == []

@@ -6,7 +6,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiok_spark.kernels.hashing import hash_value, seed_of, xxhash64
+from aiok_spark.kernels.hashing import cross_keys, cross_values, hash_value, null_key, seed_of, value_keys, xxhash64
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
@@ -43,3 +43,17 @@ def test_a_slice_hashes_as_its_own_values():
 
 def test_another_salt_gives_another_hash():
     assert xxhash64(pa.array(["a"]), seed_of(0)) != xxhash64(pa.array(["a"]), seed_of(1))
+
+
+@given(st.lists(st.tuples(st.none() | st.text(max_size=40), st.none() | INT64), max_size=20), INT64)
+def test_a_cross_hashes_the_keys_one_after_the_other(rows, salt):
+    seed, null = seed_of(salt), int(null_key(salt))
+    expected, mask = [], 2**64 - 1
+    for text, number in rows:
+        first = null if text is None else hash_value(text, seed)
+        second = null if number is None else hash_value(number, seed)
+        expected.append(hash_value(second, hash_value(first, seed) & mask))
+    texts, numbers = pa.array([t for t, _ in rows], pa.string()), pa.array([n for _, n in rows], pa.int64())
+    assert cross_keys([value_keys(texts, seed), value_keys(numbers, seed)], seed).tolist() == expected
+    assert [cross_values(row, seed) for row in rows] == expected
+    assert [cross_values([t], seed) for t, _ in rows] == value_keys(texts, seed).tolist()
