@@ -8,7 +8,23 @@ from pyspark.ml import Estimator
 
 from aiok_spark import feature
 from aiok_spark.core import compat
-from aiok_spark.feature import Categorify, FillMissing, LookupJoin, Scale, TableAggregate
+from aiok_spark.feature import (
+    Bucketize,
+    Categorify,
+    CountEncode,
+    FillMissing,
+    FrequencyBucketizer,
+    FrequencyEncode,
+    ListEncode,
+    LookupJoin,
+    NegativeSample,
+    Scale,
+    SequenceNegatives,
+    TableAggregate,
+    TargetEncode,
+    TimeSplit,
+    TokenFrequency,
+)
 
 PARTITIONS = 3
 NUMBERS = [f"x{i}" for i in range(8)]
@@ -33,7 +49,20 @@ FITS = {
         1,
         0,  # it reads the table alone
     ),
+    "Bucketize": (Bucketize(**replacing(NUMBERS)), 1, 1),
+    "CountEncode": (CountEncode(**replacing(TEXTS)), 1, 1),
+    "FrequencyBucketizer": (FrequencyBucketizer(**replacing(TEXTS)), 1, 1),
+    "FrequencyEncode": (FrequencyEncode(**replacing(TEXTS)), 1, 1),
+    "ListEncode": (ListEncode(**replacing(TEXTS)), 1, 1),
+    # The items; then, for the warning, the rows of users; and the items of users with many rows, as are all here.
+    "NegativeSample": (NegativeSample(keyCols=["t0"], itemCol="t1"), 3, 3),
+    # The items; then, for the warning, the rows with so many of them that some are lacking.
+    "SequenceNegatives": (SequenceNegatives(inputCol="l0", outputCol="l0", keyCols=["t0"]), 2, 2),
     "Scale": (Scale(**replacing(NUMBERS)), 1, 1),
+    "Scale to a normal distribution": (Scale(**replacing(NUMBERS), method="quantileNormal"), 1, 1),
+    "TargetEncode": (TargetEncode(**replacing(TEXTS), labelCols=["x0"]), 1, 1),
+    "TimeSplit": (TimeSplit(orderCol="x7"), 1, 1),
+    "TokenFrequency": (TokenFrequency(**replacing(TEXTS)), 1, 1),
     "Scale, robust": (Scale(**replacing(NUMBERS), method="robust"), 1, 1),
     "TableAggregate": (
         TableAggregate(
@@ -56,7 +85,7 @@ def test_the_fit_of_every_stage_is_counted():
 def made(spark):
     numbers = [f"CAST(id % {i + 3} AS DOUBLE) AS {name}" for i, name in enumerate(NUMBERS)]
     texts = [f"CAST(id % {i + 5} AS STRING) AS {name}" for i, name in enumerate(TEXTS)]
-    return spark.range(0, 120, 1, PARTITIONS).selectExpr(*numbers, *texts)
+    return spark.range(0, 120, 1, PARTITIONS).selectExpr(*numbers, *texts, "array(CAST(id % 9 AS STRING)) AS l0")
 
 
 def leaving_files(df, folder):
