@@ -180,6 +180,12 @@ SKIPPED = {
     "HashBuckets of lists of numbers": {"rows_without_spark_agree": NULL_LISTS},
 }
 
+# These take most of the time, and are the same for all configurations of a class.
+OF_THE_CLASS = dict.fromkeys(
+    ("cross_validates", "streams", "threads_do_not_meet", "threads_fit_at_once"),
+    "2026-11-22: tried with another configuration of its class",
+)
+
 # The sum of the same floating-point numbers in another order may differ in its last bits, and so do Java's and C's
 # transcendental functions.
 TOLERANCE = {
@@ -219,6 +225,6 @@ def test_a_stage_is_a_first_class_citizen(frame, mode, name):
         frame = frame.dropna(subset=stage.getInputCols())
     skip = dict(SKIPPED.get(name, {}))
     if name not in ONE_OF_EACH:
-        skip["cross_validates"] = "2026-11-21: takes a third of the time, and is tried with another of its class"
+        skip |= OF_THE_CLASS
     labels = stage.getLabelCols() if stage.hasParam("labelCols") else ()
     check_stage(stage, frame, labelCols=labels, skip=skip, tolerance=TOLERANCE.get(name, 0.0))
