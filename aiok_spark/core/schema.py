@@ -25,7 +25,7 @@ from pyspark.sql.types import (
     StructType,
 )
 
-from aiok_spark.core.errors import ColumnError, ColumnTypeError, did_you_mean
+from aiok_spark.core.errors import ColumnError, ColumnTypeError, ParamError, did_you_mean
 
 
 def column(name: str) -> Column:
@@ -155,6 +155,14 @@ def require_categorical(label: str, fields: Sequence[StructField], param: str = 
         "string, integer, boolean or date, or an array of them",
         "cast it to string, or bucketise it first if it is a measure",
     )
+
+
+def require_keys(label: str, fields: Sequence[StructField], param: str = "keyCols") -> None:
+    """Raise unless there is a key, and every field can be part of one: a category, and no list."""
+    if not fields:
+        raise ParamError(f"{label}: {param}: found no names, expected at least one; name the columns of the key")
+    expected, remedy = "string, integer, boolean or date", "cast it to string, or leave it out of the key"
+    require(label, param, fields, is_categorical, expected, remedy)
 
 
 def element(kind: DataType) -> DataType:

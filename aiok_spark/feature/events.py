@@ -30,9 +30,9 @@ from pyspark.sql.types import (
     UserDefinedType,
 )
 
-from aiok_spark.core.errors import DataError, ParamError
+from aiok_spark.core.errors import DataError
 from aiok_spark.core.params import param, to_name, to_names
-from aiok_spark.core.schema import column, find_fields, is_categorical, is_numeric, require
+from aiok_spark.core.schema import column, find_fields, is_numeric, require, require_keys
 from aiok_spark.core.stage import SetStage
 
 TIME, TIE, LOOSE = "__aiok_time", "__aiok_tie", "__aiok_loose"  # columns that ``placed`` adds
@@ -41,15 +41,6 @@ TIME, TIE, LOOSE = "__aiok_time", "__aiok_tie", "__aiok_loose"  # columns that `
 def is_time(kind: DataType) -> bool:
     """Types that can say when an event was."""
     return is_numeric(kind) or isinstance(kind, (DateType, TimestampType, TimestampNTZType))
-
-
-def require_keys(label: str, fields: Sequence[StructField], param: str = "keyCols") -> None:
-    """Raise unless there is a key, and each can be one."""
-    if not fields:
-        raise ParamError(f"{label}: {param}: found no names, expected at least one; name the columns of the key")
-    require(
-        label, param, fields, is_categorical, "string, integer, boolean or date", "cast it to string, or choose another"
-    )
 
 
 def require_time(label: str, field: StructField) -> None:

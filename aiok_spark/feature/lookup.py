@@ -28,7 +28,7 @@ from pyspark.sql.types import (
 from aiok_spark.core import compat
 from aiok_spark.core.errors import ColumnTypeError, ParamError, did_you_mean
 from aiok_spark.core.params import at_least, param, to_names, to_scalars
-from aiok_spark.core.schema import column, find_fields, is_categorical, put_columns, require
+from aiok_spark.core.schema import column, find_fields, put_columns, require_keys
 from aiok_spark.core.stage import RowLocalModel, Stage
 from aiok_spark.core.state import State
 from aiok_spark.feature.encoding import value_type
@@ -85,9 +85,7 @@ class Lookup(Stage):
 
     def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
         keys, names, outputs = self.getKeyCols(), self._names(), self.getOutputCols()
-        if not keys:
-            raise ParamError(f"{self._label}: keyCols: found no names, expected at least one; name the key's columns")
-        require_keys(self._label, "keyCols", inputs[: len(keys)])
+        require_keys(self._label, inputs[: len(keys)])
         if len(names) != len(outputs) or not names:
             raise ParamError(
                 f"{self._label}: outputCols: found {len(outputs)} names for {len(names)} values, expected one for each "
@@ -229,12 +227,6 @@ class LookupModel(Lookup, RowLocalModel):
         rows = zip(fields, wanted, self._defaults(), strict=True)
         made = [(f, value(name, default, f.dataType)) for f, name, default in rows]
         return put_columns(dataset.join(right, reduce(and_, same), "left"), made, names)
-
-
-def require_keys(label: str, name: str, fields: Sequence[StructField]) -> None:
-    """Raise ColumnTypeError unless every field can be part of a key."""
-    expected = "string, integer, boolean or date"
-    require(label, name, fields, is_categorical, expected, "cast it to string, or leave it out of the key")
 
 
 def key_columns(fields: Sequence[StructField]) -> list[Column]:

@@ -13,11 +13,11 @@ from aiok_spark.core import compat
 from aiok_spark.core.errors import DataError, ParamError
 from aiok_spark.core.params import param, to_name, to_names
 from aiok_spark.core.progress import working
-from aiok_spark.core.schema import column, find_fields, is_plain, require
+from aiok_spark.core.schema import column, find_fields, is_plain, require, require_keys
 from aiok_spark.core.stage import Estimator
 from aiok_spark.core.state import State
 from aiok_spark.feature.encoding import value_type
-from aiok_spark.feature.lookup import Lookup, LookupModel, fitted_state, key_columns, require_keys, with_key
+from aiok_spark.feature.lookup import Lookup, LookupModel, fitted_state, key_columns, with_key
 
 
 class _LookupJoinParams(Lookup):
@@ -177,7 +177,7 @@ class LookupJoin(_LookupJoinParams, Estimator):
     def _table_keys(self, table: DataFrame) -> list[StructField]:
         names = self.getTableKeyCols() or self.getKeyCols()
         keys = find_fields(self._label, "tableKeyCols", names, table.schema)
-        require_keys(self._label, "tableKeyCols", keys)
+        require_keys(self._label, keys, "tableKeyCols")
         return keys
 
     def _table_values(self, table: DataFrame) -> dict[str, StructField]:

@@ -13,10 +13,9 @@ from pyspark.sql.types import StructField, StructType
 from aiok_spark.core.errors import ParamError
 from aiok_spark.core.params import param, to_name, to_names
 from aiok_spark.core.progress import working
-from aiok_spark.core.schema import column, find_fields
+from aiok_spark.core.schema import column, find_fields, require_keys
 from aiok_spark.core.stage import Estimator, FitTimeModel, RowLocalModel
 from aiok_spark.core.state import State
-from aiok_spark.feature.events import require_keys
 from aiok_spark.feature.sampling import Sampler, SamplerModel
 from aiok_spark.feature.with_negatives import with_negatives
 from aiok_spark.kernels.program import Kernel

@@ -11,11 +11,10 @@ from pyspark.sql.types import ArrayType, DataType, NullType, StructField, Struct
 
 from aiok_spark.core.params import param, to_name, to_names
 from aiok_spark.core.progress import working
-from aiok_spark.core.schema import column, element, find_fields, require, require_categorical
+from aiok_spark.core.schema import column, element, find_fields, require, require_categorical, require_keys
 from aiok_spark.core.stage import Estimator, RowLocalModel
 from aiok_spark.core.state import State
 from aiok_spark.feature.encoding import plain_type, value_type
-from aiok_spark.feature.events import require_keys
 from aiok_spark.feature.sampling import Sampler, SamplerModel
 from aiok_spark.feature.sequence import sequence_field
 from aiok_spark.kernels import negatives as kernels

@@ -19,10 +19,10 @@ from pyspark.sql.types import (
 
 from aiok_spark.core.errors import ParamError
 from aiok_spark.core.params import at_least, param, to_finite, to_int64, to_name, to_names
-from aiok_spark.core.schema import find_fields, put_columns
+from aiok_spark.core.schema import find_fields, put_columns, require_keys
 from aiok_spark.core.stage import RowLocalTransformer, SetTransformer, Stage
 from aiok_spark.feature.encoding import plain_type
-from aiok_spark.feature.events import EventStage, HasTieCols, hashable, is_event, require_keys
+from aiok_spark.feature.events import EventStage, HasTieCols, hashable, is_event
 from aiok_spark.kernels import splits as kernels
 from aiok_spark.kernels.hashing import seed_of
 from aiok_spark.kernels.program import Kernel, RowKernel
