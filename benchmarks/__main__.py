@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ["categorify", "vocabulary", "local", "feed", "dlrm_step", "fit", "scaling", "end_to_end", "real_rows"]
+NAMES = [
+    "categorify",
+    "vocabulary",
+    "features",
+    "local",
+    "feed",
+    "dlrm_step",
+    "fit",
+    "scaling",
+    "end_to_end",
+    "real_rows",
+]
 
 
 def main() -> None:

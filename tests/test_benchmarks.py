@@ -16,6 +16,7 @@ SHOWN = {
         "same ids: yes",
     ],
     "vocabulary": ["ids by the loaded model", "classic: passed", "Spark 4 Connect: "],
+    "features": ["by hand", "sequences: SequenceBuilder", "joins: LookupJoin"],
     "local": ["import to first score", "Arrow, all stages", "JVM started: no"],
     "feed": ["TorchDistributor, num_workers=1 (default)", "ours, first pass", "same sums: yes"],
     "dlrm_step": ["facebook, float32", "ours, float32", "largest difference to facebook's"],
@@ -47,4 +48,4 @@ def test_a_benchmark_prints_its_tables(name):
 def test_an_unknown_name_is_refused_with_the_known_ones():
     result = run("categorise")
     assert result.returncode == 2
-    assert "'categorise'" in result.stderr and "categorify, vocabulary, local" in result.stderr
+    assert "'categorise'" in result.stderr and "categorify, vocabulary, features" in result.stderr
