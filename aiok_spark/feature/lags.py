@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -29,6 +29,7 @@ from aiok_spark.feature.events import (
 from aiok_spark.feature.history import HISTORY, with_history
 
 STATISTICS = ["count", "sum", "mean"]
+_EXACT_NAME = "__aiok_exact_"
 _LARGEST = 1e17  # of a value that is added up, and ...
 _EXACT = DecimalType(27, 9)  # ... what it is added up as: sums have 37 digits, their differences 38
 
@@ -184,36 +185,60 @@ class LagFeatures(EventStage, HasTieCols, HasInputCols, SetTransformer):
     def _transform_set(self, dataset: DataFrame) -> DataFrame:
         names = self.transformSchema(dataset.schema).names
         inputs = self._input_fields(dataset.schema)
-        sides = self._sides(inputs)
-        df = self._placed(dataset, sides, ticks_of(dataset.schema[self.getOrderCol()]))
-        if self.getLags() and sides:
+        sides, order = self._sides(inputs), dataset.schema[self.getOrderCol()]
+        made = list(self._made(sides))
+        df = self._placed(dataset, sides, ticks_of(order))
+        if any(m.what == "lag" for m in made):
             event = F.struct(*[column(f.name).alias(f"c{i}") for i, f in enumerate(sides)])
             df = with_history(df, self._by_key(), self._in_order(), event, self.getLags(), gaps=False)
-        fields = self._output_fields(inputs)
-        made = [(f, self._value(m, sides, dataset)) for f, m in zip(fields, self._made(sides), strict=True)]
-        return put_columns(df, made, names)
+        exact = {m.value.name: _exact(m.value) for m in made if m.value and m.what != "lag"}
+        df = df.withColumns({_EXACT_NAME + name: value for name, value in exact.items()}) if exact else df
+        totals = _Totals(self._by_key(), ticks_per_second(order.dataType))
+        values = [_lag(m, sides) if m.what == "lag" else totals.statistic(m) for m in made]
+        df = df.withColumns(totals.columns) if totals.columns else df
+        return put_columns(df, list(zip(self._output_fields(inputs), values, strict=True)), names)
 
-    def _value(self, made: _Made, sides: list[StructField], dataset: DataFrame) -> Column:
-        if made.what == "lag":
-            assert made.value is not None
-            at = F.size(column(HISTORY)) - F.lit(int(made.number))
-            values = column(HISTORY).getField(f"c{sides.index(made.value)}")
-            return F.when(is_event() & (at >= 0), F.get(values, at))
-        span = int(made.number * ticks_per_second(dataset.schema[self.getOrderCol()].dataType))
+
+class _Totals:
+    """Running totals of a key, each once, and the statistics of windows that follow from them.
+
+    What is in [t - length, t) is what is before t, less what is before t - length.
+    """
+
+    def __init__(self, by: Sequence[Column], ticks: int) -> None:
+        self._in_time = Window.partitionBy(*by).orderBy(column(TIME))
+        self._ticks = ticks
+        self.columns: dict[str, Column] = {}
+
+    def statistic(self, made: _Made) -> Column:
+        """A statistic of a window, by names of ``columns``."""
+        span = int(round(made.number * self._ticks, 3))  # 0.29 s are 290000 microseconds, not 289999
         if made.value is None:
-            return F.when(is_event(), self._within(F.count(F.lit(1)), span)).otherwise(F.lit(0).cast("long"))
-        value = _exact(made.value)
-        total = F.when(is_event(), self._within(F.sum(value), span).cast("double")).otherwise(F.lit(0.0))
+            return F.when(is_event(), self._within("count", None, span)).otherwise(F.lit(0).cast("long"))
+        value = _EXACT_NAME + made.value.name
+        total = F.when(is_event(), self._within("sum", value, span).cast("double")).otherwise(F.lit(0.0))
         if made.what == "sum":
             return total
-        number = self._within(F.count(value), span)
+        number = self._within("count", value, span)
         return F.when(is_event() & (number > 0), total / number)
 
-    def _within(self, total: Column, span: int) -> Column:
-        """A total over [t - span, t): what is before t, less what is before t - span."""
-        in_time = Window.partitionBy(*self._by_key()).orderBy(column(TIME))
-        before, gone = (total.over(in_time.rangeBetween(Window.unboundedPreceding, end)) for end in (-1, -span - 1))
-        return F.coalesce(before, F.lit(0)) - F.coalesce(gone, F.lit(0))
+    def _within(self, what: str, value: str | None, span: int) -> Column:
+        before, gone = (F.coalesce(self._until(what, value, end), F.lit(0)) for end in (-1, -span - 1))
+        return before - gone
+
+    def _until(self, what: str, value: str | None, end: int) -> Column:
+        of = F.lit(1) if value is None else column(value)
+        total = F.sum(of) if what == "sum" else F.count(of)
+        name = f"__aiok_{what}_{end}_{value}"
+        self.columns[name] = total.over(self._in_time.rangeBetween(Window.unboundedPreceding, end))
+        return column(name)
+
+
+def _lag(made: _Made, sides: list[StructField]) -> Column:
+    assert made.value is not None
+    at = F.size(column(HISTORY)) - F.lit(int(made.number))
+    values = column(HISTORY).getField(f"c{sides.index(made.value)}")
+    return F.when(is_event() & (at >= 0), F.get(values, at))
 
 
 def _field(name: str, made: _Made) -> StructField:

@@ -111,7 +111,7 @@ class SessionFeatures(EventStage, SetTransformer):
             }
         )
         # Of events at one time just one starts the session, as the others have it as their lag.
-        late = column(TIME) - column(_LAG) > F.lit(self.getGap() * a_second)
+        late = column(TIME) - column(_LAG) > F.lit(round(self.getGap() * a_second, 3))
         df = df.withColumn(_STARTS, column(_LAG).isNull() | late)
         so_far = in_time.rangeBetween(Window.unboundedPreceding, 0)
 

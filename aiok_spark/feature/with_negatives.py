@@ -21,7 +21,7 @@ from aiok_spark.feature.sampling import SamplerModel
 from aiok_spark.kernels import negatives as kernels
 from aiok_spark.kernels.program import Kernel
 
-_AT_ONCE = 1024  # rows of a user that are handled together
+_AT_ONCE = 8192  # rows of a user that are handled together, a power of 2
 _ROWS, _HASHES, _SEEN, _DRAWN = "__aiok_rows", "__aiok_hashes", "__aiok_seen", "__aiok_drawn"
 _USER, _KEY, _TIE, _LOOSE, _NUMBER, _SAME = (f"__aiok_{n}" for n in ("user", "key", "tie", "loose", "number", "same"))
 

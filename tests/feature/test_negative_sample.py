@@ -11,7 +11,7 @@ from pyspark.ml import Pipeline
 from pyspark.sql import functions as F
 
 from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError
-from aiok_spark.feature import NegativeSample
+from aiok_spark.feature import NegativeSample, with_negatives
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.passing import PassThrough
 
@@ -88,8 +88,9 @@ def test_negatives_do_not_depend_on_partitions_or_on_other_users(spark):
     assert Counter(tuple(r) for r in other) != Counter(tuple(r.values()) for r in found)
 
 
-def test_a_user_with_more_rows_than_are_handled_at_once(spark):
-    rows = [("u", f"i{i % 30}", i) for i in range(2500)] + [("v", f"i{i}", 3000 + i) for i in range(40)]
+def test_a_user_with_more_rows_than_are_handled_at_once(spark, monkeypatch):
+    monkeypatch.setattr(with_negatives, "_AT_ONCE", 64)
+    rows = [("u", f"i{i % 30}", i) for i in range(500)] + [("v", f"i{i}", 3000 + i) for i in range(40)]
     check(rows, training(spark.createDataFrame(rows, SCHEMA), numNegatives=2).collect(), 2)
 
 

@@ -60,7 +60,7 @@ def made(noise):
 
 
 def features_of(made):
-    features = made.filter(regex="label_|count_|session|Session|seconds")
+    features = made.filter(regex="label_|count_|session|Session|seconds").copy()
     features["before"] = made.labels.map(lambda a: np.mean(a) if len(a) else np.nan)
     features["last"] = made.newest.map(lambda a: a[0] if len(a) else np.nan)
     features["number"] = made.newest.map(len)
