@@ -3,11 +3,12 @@
 import numpy as np
 import pyarrow as pa
 import xxhash
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiok_spark.kernels.hashing import cross_keys, cross_values, hash_value, null_key, seed_of, value_keys, xxhash64
 
+CALM = settings(deadline=None)  # the first call may wait for a busy machine
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
 
@@ -15,6 +16,7 @@ def reference(data: bytes, seed: int) -> int:
     return int(np.uint64(xxhash.xxh64_intdigest(data, seed)).astype(np.int64))
 
 
+@CALM
 @given(st.lists(st.text(max_size=80), max_size=30), INT64)
 def test_strings_hash_as_xxh64_of_their_utf8_bytes(texts, salt):
     seed = seed_of(salt)
@@ -23,6 +25,7 @@ def test_strings_hash_as_xxh64_of_their_utf8_bytes(texts, salt):
     assert [hash_value(t, seed) for t in texts] == expected
 
 
+@CALM
 @given(st.lists(INT64, max_size=30), INT64)
 def test_integers_hash_as_xxh64_of_eight_bytes(numbers, salt):
     seed = seed_of(salt)
@@ -45,6 +48,7 @@ def test_another_salt_gives_another_hash():
     assert xxhash64(pa.array(["a"]), seed_of(0)) != xxhash64(pa.array(["a"]), seed_of(1))
 
 
+@CALM
 @given(st.lists(st.tuples(st.none() | st.text(max_size=40), st.none() | INT64), max_size=20), INT64)
 def test_a_cross_hashes_the_keys_one_after_the_other(rows, salt):
     seed, null = seed_of(salt), int(null_key(salt))

@@ -1,12 +1,13 @@
 """Sums of other folds, and rows that look alike; the rest is tried with the stages."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiok_spark.kernels.keyed import look_alike, of_other_folds
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=9))
 def test_the_sum_of_other_folds_leaves_one_out(sums):
     found = of_other_folds(np.array(sums))
