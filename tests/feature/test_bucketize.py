@@ -13,6 +13,8 @@ from aiok_spark.feature import Bucketize
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FINITE = st.floats(-1e6, 1e6) | st.sampled_from([0.0, -0.0, 1.0, 2.0])
 ANY = st.none() | st.floats() | st.sampled_from([0.0, -0.0, 1.0, 2.0])

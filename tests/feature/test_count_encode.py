@@ -12,6 +12,8 @@ from aiok_spark.feature import CountEncode, FrequencyEncode
 from aiok_spark.feature import key_tables as key_tables_module
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = st.none() | st.sampled_from(["", "a", "b"]) | st.text(max_size=3)
 NUMBERS = st.none() | st.sampled_from([-(2**63), 0, 1, 2**63 - 1])

@@ -12,6 +12,8 @@ from aiok_spark.feature import CrossColumns, HashBuckets
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SCHEMA = "s string, i long, d date"
 DAYS = st.none() | st.dates(datetime.date(1900, 1, 1))

@@ -26,6 +26,8 @@ from aiok_spark.feature import (
     TokenFrequency,
 )
 
+pytestmark = pytest.mark.two_modes
+
 PARTITIONS = 3
 NUMBERS = [f"x{i}" for i in range(8)]
 TEXTS = [f"t{i}" for i in range(4)]

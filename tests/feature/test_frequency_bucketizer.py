@@ -16,6 +16,8 @@ from aiok_spark.feature.frequency_bucketizer import logarithmic_buckets, quantil
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 COUNTS = st.lists(st.integers(1, 10**12), min_size=1, max_size=50)
 

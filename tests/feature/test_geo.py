@@ -12,6 +12,8 @@ from aiok_spark.feature import HaversineDistance
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 COLUMNS = ["lat1", "lon1", "lat2", "lon2"]
 SCHEMA = "lat1 double, lon1 double, lat2 double, lon2 double"

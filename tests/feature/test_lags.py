@@ -11,6 +11,8 @@ from feature.shuffled import collected_alike, shuffled
 from aiok_spark.core.errors import ColumnTypeError, ParamError
 from aiok_spark.feature import LagFeatures
 
+pytestmark = pytest.mark.two_modes
+
 UTC = datetime.timezone.utc
 START = datetime.datetime(2024, 3, 31, tzinfo=UTC)  # a day with a change of clocks in Europe
 SCHEMA = "u string, t timestamp, i int, x double, n int"

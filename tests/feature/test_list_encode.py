@@ -14,6 +14,8 @@ from aiok_spark.feature import ListEncode
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CELLS = st.none() | st.sampled_from("abcdeé") | st.text(max_size=2)
 LISTS = st.lists(st.none() | st.lists(CELLS, max_size=5), min_size=1, max_size=15)

@@ -14,6 +14,8 @@ from aiok_spark.feature import Clip, LookupJoin, LookupJoinModel
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing import assert_same_rows
 
+pytestmark = pytest.mark.two_modes
+
 TEXTS = ["a", "", " ", "Zürich", "東京", "null", "NaN", "x" * 5000, None]
 ITEMS = [
     (t, n, float(i) if i % 3 else None, f"{t}{n}") for i, (t, n) in enumerate((t, n) for t in TEXTS for n in (1, 2))

@@ -16,7 +16,7 @@ from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.passing import PassThrough
 
 SCHEMA = "u string, item string, n int"
-pytestmark = pytest.mark.filterwarnings("ignore:NegativeSample.*get fewer negatives")
+pytestmark = [pytest.mark.two_modes, pytest.mark.filterwarnings("ignore:NegativeSample.*get fewer negatives")]
 
 
 def events(count=400, users=12, items=40, seed=0):

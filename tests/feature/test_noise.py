@@ -18,6 +18,8 @@ from aiok_spark.feature import (
     TimeSplit,
 )
 
+pytestmark = pytest.mark.once
+
 
 def auc(label, score):
     """AUC and its standard error if there is nothing to be found."""

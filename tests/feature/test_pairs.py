@@ -8,6 +8,8 @@ from aiok_spark.core.errors import ColumnError, ColumnTypeError, ParamError
 from aiok_spark.feature import DifferenceAndRatio
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NUMBERS = st.none() | st.floats() | st.sampled_from([0.0, -0.0, 1e300, 1e-300, float("inf")])
 

@@ -12,6 +12,8 @@ from aiok_spark.core.errors import ColumnError, ColumnTypeError, ParamError
 from aiok_spark.feature import SequenceBuilder
 from aiok_spark.testing.equality import same
 
+pytestmark = pytest.mark.two_modes
+
 SCHEMA = "u string, t double, i int, item string, price double, n int"
 NAN = float("nan")
 

@@ -11,6 +11,8 @@ from aiok_spark.inference import LocalPipeline
 from aiok_spark.kernels.hashing import hash_value, seed_of
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SCHEMA = "n int, past array<string>, target string"
 
 

@@ -10,6 +10,8 @@ from feature.shuffled import collected_alike, shuffled
 from aiok_spark.core.errors import ColumnTypeError, ParamError
 from aiok_spark.feature import SessionFeatures
 
+pytestmark = pytest.mark.two_modes
+
 UTC = datetime.timezone.utc
 START = datetime.datetime(2024, 3, 31, tzinfo=UTC)
 SCHEMA = "u string, t timestamp, n int"

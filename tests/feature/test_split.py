@@ -17,6 +17,8 @@ from aiok_spark.feature import HashSplit, LeaveLastOut, TimeSplit
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TWO = {"splitNames": ["train", "test"], "fractions": [0.75, 0.25]}
 UTC = datetime.timezone.utc

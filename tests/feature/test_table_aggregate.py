@@ -10,6 +10,8 @@ from aiok_spark.core.errors import ColumnError, ColumnTypeError, DataError, Para
 from aiok_spark.feature import TableAggregate
 from aiok_spark.inference import LocalPipeline
 
+pytestmark = pytest.mark.two_modes
+
 AGGREGATES = {
     "count": "rows",
     "count(x)": "there",

@@ -19,6 +19,8 @@ from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 from aiok_spark.testing.data import mixed_frame
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEYS = st.none() | st.sampled_from(["", "a", "b", "ß", "🙂" * 20])
 LABELS = st.none() | st.sampled_from([0.0, 1.0, 2.5, math.nan])

@@ -12,6 +12,8 @@ from aiok_spark.feature import ParseNumber
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 POINT = {

@@ -15,6 +15,8 @@ from aiok_spark.inference import LocalPipeline
 from aiok_spark.kernels.time import CYCLIC, RANGES
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PARTS = list(RANGES)
 OF_DATES = [name for name in PARTS if name not in ("hour", "minute", "second")]

@@ -13,6 +13,8 @@ from aiok_spark.feature import TokenFrequency
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.testing.compare import assert_all_executions_agree
 
+pytestmark = pytest.mark.two_modes
+
 SOME = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WORDS = ["spark", "Spark", "été", "ΣΊΣΥΦΟΣ", "don't", "東京", "a_b", "C3", "🙂🙂", "ж", "İ", "ẞ"]
 TEXT = st.lists(st.sampled_from(WORDS) | st.text(max_size=3), max_size=8).map(" ".join)
