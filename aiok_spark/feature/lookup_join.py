@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark import keyword_only
@@ -14,10 +16,13 @@ from aiok_spark.core.errors import DataError, ParamError
 from aiok_spark.core.params import param, to_name, to_names
 from aiok_spark.core.progress import working
 from aiok_spark.core.schema import column, find_fields, is_plain, require, require_keys
-from aiok_spark.core.stage import Estimator
+from aiok_spark.core.stage import Estimator, Model
 from aiok_spark.core.state import State
 from aiok_spark.feature.encoding import value_type
 from aiok_spark.feature.lookup import Lookup, LookupModel, fitted_state, key_columns, with_key
+
+# Whose tables a fit sees: those of its rows. A thread of its own need not have an active session.
+_fitting: ContextVar[SparkSession | None] = ContextVar("aiok_lookup_join", default=None)
 
 
 class _LookupJoinParams(Lookup):
@@ -129,8 +134,15 @@ class LookupJoin(_LookupJoinParams, Estimator):
         """
         return self._with_state(self._state_of(table))
 
+    def _fit(self, dataset: DataFrame) -> Model:
+        token = _fitting.set(compat.session_of(dataset))
+        try:
+            return super()._fit(dataset)
+        finally:
+            _fitting.reset(token)
+
     def _fit_state(self, dataset: DataFrame) -> State:
-        return self._state_of(self._read(compat.session_of(dataset)))
+        return self._state_of(self._read())
 
     def _state_of(self, table: DataFrame) -> State:
         keys, values = self._table_keys(table), self._table_values(table)
@@ -157,7 +169,8 @@ class LookupJoin(_LookupJoinParams, Estimator):
                 f"{first['count_all']}, expected one row for each key; aggregate the table first, or add a key column"
             )
 
-    def _read(self, spark: SparkSession) -> DataFrame:
+    def _read(self) -> DataFrame:
+        spark = _fitting.get() or SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
         if (name := self.getTable()) is None:
             raise ParamError(
                 f"{self._label}: table: found nothing, expected the name of a table or view; set table=..., or give a "
@@ -193,7 +206,7 @@ class LookupJoin(_LookupJoinParams, Estimator):
         return {f.name: f for f in fields}
 
     def _value_fields(self, inputs: list[StructField]) -> list[StructField]:
-        table = self._read(SparkSession.getActiveSession() or SparkSession.builder.getOrCreate())
+        table = self._read()
         kinds = [value_type(f.dataType).simpleString() for f in self._table_keys(table)]
         self._check_kinds(inputs, kinds, "in the table")
         values = self._table_values(table)
