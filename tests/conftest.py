@@ -89,6 +89,7 @@ def spark(mode, tmp_path_factory):
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         "spark.log.level": "ERROR",
+        "spark.python.daemon.module": "aiok_spark.core.daemon",  # half of the CPU of tests as short as these
         # Plans this small take longer to compile than to run: the first compiler must do.
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }

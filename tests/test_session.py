@@ -111,6 +111,7 @@ def test_new_session_has_good_defaults():
     assert shown["spark.sql.shuffle.partitions"] == str(2 * os.cpu_count())
     assert shown["spark.sql.execution.arrow.pyspark.enabled"] == "true"
     assert shown["spark.sql.execution.arrow.maxRecordsPerBatch"] == "50000"
+    assert shown["spark.python.daemon.module"] == "aiok_spark.core.daemon"
     assert shown["python"] == [sys.executable, sys.executable]
 
 
@@ -152,10 +153,20 @@ def test_a_session_launched_elsewhere_gets_only_arrow(unconfigured, monkeypatch,
 
 
 def test_a_cluster_is_not_sized_like_this_machine(unconfigured, monkeypatch):
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("SPARK_MASTER", "spark://host:7077")
     assert "spark.driver.memory" not in session._defaults({})
     assert "spark.driver.memory" not in session._defaults({"spark.master": "yarn"})
     assert "spark.driver.memory" in session._defaults({"spark.master": "local[2]"})
+
+
+def test_workers_that_cannot_import_the_package_keep_sparks_daemon(unconfigured, monkeypatch, tmp_path):
+    (tmp_path / "python").write_text('#!/bin/sh\nexec python3 -I -S "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    assert "spark.python.daemon.module" in session._defaults({})
+    monkeypatch.setenv("PYSPARK_PYTHON", str(tmp_path / "python"))
+    assert "spark.python.daemon.module" not in session._defaults({})
 
 
 def test_the_sites_master_is_kept(unconfigured, monkeypatch, tmp_path):
