@@ -9,6 +9,7 @@ NAMES = [
     "categorify",
     "vocabulary",
     "features",
+    "tasks",
     "local",
     "feed",
     "dlrm_step",

@@ -73,6 +73,13 @@ def steps(path: str, values: int, remote: bool, saved: str) -> Iterator[Facts]:
     with _watched("ids of a sample") as facts:
         facts["checked"] = _check(spark, model, values)
     yield facts
+    with _watched("transform by a join") as facts:
+        joined = model.copy({model.joinAbove: 0})
+        _run(joined.transform(rows))
+    yield facts
+    with _watched("both ways compared") as facts:
+        facts["checked"] = _compare(model.transform(rows), joined.transform(rows), values)
+    yield facts
     with _watched("save") as facts:
         model.write().overwrite().save(saved)
     yield facts
@@ -124,6 +131,16 @@ def _check(spark: SparkSession, model: CategorifyModel, values: int) -> str:
     if wrong:
         raise AssertionError(f"{wrong} of {len(sample) + 2} ids are not as expected")
     return f"{len(sample) + 2} ids right"
+
+
+def _compare(sent: DataFrame, joined: DataFrame, values: int) -> str:
+    """Compare the ids of all rows, whose order differs, by the sum of their hashes."""
+    same = F.sum(F.xxhash64("value", "id").cast("decimal(38, 0)"))
+    ids = F.count_distinct("id")
+    found = [df.agg(same, ids).first() for df in (sent, joined)]
+    if found[0] != found[1] or found[0][1] != values:
+        raise AssertionError(f"the join gives other ids, or not {values} different ones: {found}")
+    return f"{values} ids the same"
 
 
 def _text_of(number: int) -> str:

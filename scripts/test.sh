@@ -15,7 +15,7 @@ suite() {
     for mode in "$@"; do
         result=passed
         JAVA_HOME=$(cat ".build/java_home.$env") PYTHONUNBUFFERED=1 timeout --kill-after=60 "$LIMIT" \
-            "$python" -m pytest --spark-mode="$mode" --timeout=600 2>&1 | tee "$logs/$env.$mode.log" ||
+            "$python" -m pytest --spark-mode="$mode" --timeout=600 --durations=15 2>&1 | tee "$logs/$env.$mode.log" ||
             result=FAILED failed=1
         echo "$env $mode $result" | tee -a "$ran"
     done

@@ -28,9 +28,11 @@ def key_name(name: str) -> str:
 def join_ids(
     dataset: DataFrame, name: str, output: StructField, vocabularies: Vocabularies, policy: Policy
 ) -> DataFrame:
-    """Replace the key column of input ``name`` by its ids; Spark chooses how to join."""
+    """Replace the key column of input ``name`` by its ids."""
     table = vocabularies.table(vocabularies.group_of(name)).select(["key", "id"])
     ids = compat.from_arrow(compat.session_of(dataset), table.rename_columns(["__aiok_at", "__aiok_id"]))
+    # Spark cannot know how large what comes from Python is, takes it for small, and would broadcast it.
+    ids = ids.hint("merge")
     key, found = column(key_name(name)), F.col("__aiok_id")
     is_null = key == int(vocabularies.null_key)
     value = F.when(is_null, null_expression(policy)).when(found.isNull(), _unknown(policy)).otherwise(found)

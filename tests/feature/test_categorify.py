@@ -145,6 +145,15 @@ def test_a_join_gives_the_same_ids(spark, oov, null):
         model.transform(asked, {model.joinAbove: 1, model.oovPolicy: "error"}).collect()
 
 
+def test_a_vocabulary_that_is_joined_is_never_broadcast(spark, capsys):
+    df = spark.createDataFrame([("a",), ("b",)], "s string")
+    model = Categorify(inputCols=["s"], outputCols=["i"], joinAbove=1).fit(df)
+    model.transform(df).explain()
+    plan = capsys.readouterr().out
+    assert "SortMergeJoin" in plan
+    assert "Broadcast" not in plan
+
+
 def test_colliding_keys_lead_to_another_salt(spark, monkeypatch):
     real = vocabulary_module.xxhash64
     first = vocabulary_module.seed_of(0)

@@ -180,9 +180,24 @@ SKIPPED = {
     "HashBuckets of lists of numbers": {"rows_without_spark_agree": NULL_LISTS},
 }
 
-# These take most of the time, and are the same for all configurations of a class.
+# What Params, copies, threads, streams and Spark's containers do does not depend on a configuration, and takes most of
+# the time.
 OF_THE_CLASS = dict.fromkeys(
-    ("cross_validates", "streams", "threads_do_not_meet", "threads_fit_at_once"),
+    [
+        "copy_transforms_the_same",
+        "cross_validates",
+        "fit_honours_a_param_map",
+        "overwrites_when_asked",
+        "persists_in_a_pipeline",
+        "persists_in_a_pipeline_model",
+        "pickles",
+        "refuses_to_overwrite",
+        "streams",
+        "threads_do_not_meet",
+        "threads_fit_at_once",
+        "training_form_stays_in_the_fit",
+        "transform_honours_a_param_map",
+    ],
     "2026-11-22: tried with another configuration of its class",
 )
 
