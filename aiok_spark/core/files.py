@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from pyarrow import fs
 
 
-def open_system(place: str) -> tuple[Any, str]:
+def open_system(place: str, options: Mapping[str, Any] | None = None) -> tuple[Any, str]:
     """The file system of a path or URI, and the path on it.
+
+    Parameters
+    ----------
+    place : str
+        A local path, or a URI.
+    options : mapping, optional
+        For fsspec's file system of the scheme, such as credentials and the endpoint of an object store.
 
     Raises
     ------
@@ -23,10 +30,12 @@ def open_system(place: str) -> tuple[Any, str]:
         return fs.LocalFileSystem(), place
     if place.startswith("file:"):  # Spark writes file:/a and file:///a
         return fs.LocalFileSystem(), "/" + place.removeprefix("file:").lstrip("/")
+    if options:
+        return _by_fsspec(place, "not tried, as there are storage options", options)
     try:
         return fs.FileSystem.from_uri(place)
     except (OSError, ValueError) as first:
-        return _by_fsspec(place, first)
+        return _by_fsspec(place, first, {})
 
 
 def stamps(files: Iterable[str]) -> list[list[Any]]:
@@ -39,7 +48,7 @@ def stamps(files: Iterable[str]) -> list[list[Any]]:
     return made
 
 
-def _by_fsspec(place: str, first: Exception) -> tuple[Any, str]:
+def _by_fsspec(place: str, first: object, options: Mapping[str, Any]) -> tuple[Any, str]:
     scheme = place.partition("://")[0]
     try:
         import fsspec
@@ -49,9 +58,9 @@ def _by_fsspec(place: str, first: Exception) -> tuple[Any, str]:
 
             host, _, _ = place.removeprefix("hdfs://").partition("/")
             name, _, port = host.partition(":")
-            system: Any = HdfsFileSystem(host=name, port=int(port) if port else None)
+            system: Any = HdfsFileSystem(host=name, port=int(port) if port else None, **options)
             return fs.PyFileSystem(fs.FSSpecHandler(system)), place.removeprefix(f"hdfs://{host}")
-        system, path = fsspec.core.url_to_fs(place)
+        system, path = fsspec.core.url_to_fs(place, **options)
         return fs.PyFileSystem(fs.FSSpecHandler(system)), path
     except (ImportError, ValueError) as e:
         remedy = "install hdfs-native and fsspec" if scheme == "hdfs" else f"install fsspec's file system for {scheme}"

@@ -4,6 +4,7 @@ from aiok_spark.data.converter import SparkDatasetConverter, make_spark_converte
 from aiok_spark.data.dataset import Dataset
 from aiok_spark.data.loader import TorchLoader
 from aiok_spark.data.petastorm_converter import PetastormConverter, PetastormConverterModel
+from aiok_spark.data.transform import TransformSpec
 
 __all__ = [
     "Dataset",
@@ -11,5 +12,6 @@ __all__ = [
     "PetastormConverterModel",
     "SparkDatasetConverter",
     "TorchLoader",
+    "TransformSpec",
     "make_spark_converter",
 ]

@@ -6,17 +6,21 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
+from aiok_spark.core.errors import DataError
+from aiok_spark.data.arrays import Arrays, Columns
+from aiok_spark.data.dataset import Dataset, Group
+from aiok_spark.data.filters import row_filter
+from aiok_spark.data.passes import Order, Reading, batches
+from aiok_spark.data.transform import TransformSpec, change_of
 
-from aiok_spark.core.errors import ColumnError, ColumnTypeError, DataError, did_you_mean
-from aiok_spark.data.dataset import Dataset, Group, read_ahead
+_PREFETCH_BYTES = 256 << 20
 
 
 class TorchLoader:
     """Batches of a dataset, as dicts of tensors by column; each pass gives every row of the shard once.
 
-    Numbers and booleans become tensors ``[rows]``, lists of equal length ``[rows, length]``.
+    Numbers and booleans become tensors ``[rows]``, lists of equal length ``[rows, length]``, arrays and
+    images of petastorm's codecs ``[rows, *shape]``; strings, if they are asked for, a list.
 
     Parameters
     ----------
@@ -32,10 +36,23 @@ class TorchLoader:
         Which part of the rows to read, of how many.
     equal_shards : bool
         Whether all shards have equally many rows; then up to ``shard_count - 1`` rows are left out.
+    shuffle_row_groups : bool, optional
+        Whether row groups come in another order in each pass; by default if a window is shuffled.
     shuffling_queue_capacity : int
-        Rows that are shuffled together, 0 for the order of the files.  Row groups are shuffled too.
+        Rows that are shuffled together, 0 for the order of the files.
     seed : int
         Of the order; each pass has one of its own.
+    filters : pyarrow.compute.Expression or list, optional
+        Rows to read, as pyarrow takes it: an expression, or tuples such as ``[("day", ">", 3)]``. Row
+        groups whose statistics have no such rows are not read.
+    transform_spec : TransformSpec, optional
+        What to make of the rows of each row group, in the reading threads.
+    workers_count : int
+        Threads that read.
+    prefetch_bytes : int
+        How much may be read ahead, beside the row groups of the window that batches are cut from.
+    timeout : float
+        Seconds that a row group may take to read.
 
     Raises
     ------
@@ -55,32 +72,53 @@ class TorchLoader:
         cur_shard: int | None = None,
         shard_count: int | None = None,
         equal_shards: bool = False,
+        shuffle_row_groups: bool | None = None,
         shuffling_queue_capacity: int = 0,
         seed: int = 0,
+        filters: Any = None,
+        transform_spec: TransformSpec | None = None,
+        workers_count: int = 2,
+        prefetch_bytes: int = _PREFETCH_BYTES,
+        timeout: float = 600.0,
     ) -> None:
-        if batch_size < 1 or (num_epochs is not None and num_epochs < 1):
+        if min(batch_size, workers_count) < 1 or (num_epochs is not None and num_epochs < 1):
             raise ValueError(
-                f"TorchLoader: found batch_size={batch_size}, num_epochs={num_epochs}, expected at least 1; change it"
+                f"TorchLoader: found batch_size={batch_size}, num_epochs={num_epochs}, workers_count={workers_count}, "
+                "expected at least 1; change it"
             )
         if (cur_shard is None) != (shard_count is None):
             raise ValueError(
                 f"TorchLoader: found cur_shard={cur_shard}, shard_count={shard_count}, expected both or none; set both"
             )
-        self._dataset, self._batch, self._epochs = dataset, batch_size, num_epochs
-        self._columns = _readable(dataset, columns)
-        self._range = dataset.shard(cur_shard or 0, shard_count or 1, equal_shards)
-        self._window, self._seed = shuffling_queue_capacity, seed
+        self._dataset, self._epochs = dataset, num_epochs
+        self._shard, self._equal = (cur_shard or 0, shard_count or 1), equal_shards
+        self._range = dataset.shard(*self._shard, equal_shards)
+        shuffle = bool(shuffling_queue_capacity) if shuffle_row_groups is None else shuffle_row_groups
+        self._order = Order(batch_size, shuffling_queue_capacity, shuffle, seed)
+        self._reading = Reading(
+            dataset,
+            change_of(Columns(dataset, columns, "TorchLoader"), transform_spec),
+            row_filter(filters),
+            threads=workers_count,
+            budget=prefetch_bytes,
+            limit=timeout,
+        )
         self._groups: list[Group] | None = None
+        self._start = self._at = (0, 0)  # pass, and batches of it: where the next loop starts, and where this one is
 
     @property
     def rows(self) -> int:
-        """Of a pass."""
+        """Of a pass, before filters."""
         start, end = self._range
         return end - start
 
     def __len__(self) -> int:
-        """Batches of a pass."""
-        return (self.rows + self._batch - 1) // self._batch
+        """Batches of a pass; TypeError if only reading tells."""
+        if not self._reading.keeps_rows:
+            raise TypeError(
+                "TorchLoader: found filters or transform_spec, expected none; how many rows are left is unknown"
+            )
+        return (self.rows + self._order.batch - 1) // self._order.batch
 
     def __enter__(self) -> TorchLoader:
         """The loader itself, as petastorm's users expect."""
@@ -89,97 +127,56 @@ class TorchLoader:
     def __exit__(self, *_: Any) -> None:
         """Nothing is left open."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is: the pass, the batches of it that were given, and what decides on their content."""
+        epoch, batch = self._at
+        return {"epoch": epoch, "batch": batch, **self._identity()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let the next loop go on behind the batch after which ``state`` was taken, as if there had been no break.
+
+        Raises
+        ------
+        DataError
+            If it is the state of another dataset, shard, order or batch size.
+        """
+        for name, value in self._identity().items():
+            if state.get(name) != value:
+                raise DataError(
+                    f"TorchLoader({self._dataset.path}): {name}: found {state.get(name)} in the state, expected "
+                    f"{value}; make the loader as it was"
+                )
+        self._start = self._at = state["epoch"], state["batch"]
+
+    def _identity(self) -> dict[str, Any]:
+        order = self._order
+        return {
+            "rows": self._dataset.rows,
+            "shard": [*self._shard, self._equal],
+            "order": [order.batch, order.window, order.shuffle_groups, order.seed],
+        }
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Batches of all passes."""
+        """Batches of all passes; those behind a state that was loaded before."""
+        (first, skip), self._start = self._start, (0, 0)
+        if self._groups is None:
+            self._groups = self._dataset.groups(*self._range, self._reading.filter)
+        for epoch in count(first) if self._epochs is None else range(first, self._epochs):
+            self._at = epoch, skip
+            for batch in batches(self._reading, self._groups, self._order, epoch, skip):
+                self._at = epoch, self._at[1] + 1
+                yield self._tensors(batch)
+            if self._at[1] == 0:
+                return  # there are no rows, so there is no end
+            self._at, skip = (epoch + 1, 0), 0
+
+    def _tensors(self, batch: Arrays) -> dict[str, Any]:
         import torch
 
-        for epoch in count() if self._epochs is None else range(self._epochs):
-            for batch in self._batches(np.random.default_rng((self._seed, epoch))):
-                yield {name: torch.from_numpy(values) for name, values in batch.items()}
-            if not self.rows:
-                return
-
-    def _batches(self, random: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
-        """One pass: windows of rows, shuffled if they are to be, cut into batches; what is left goes to the next."""
-        if self._groups is None:
-            self._groups = self._dataset.groups(*self._range)
-        groups = [self._groups[i] for i in random.permutation(len(self._groups))] if self._window else self._groups
-        held: list[dict[str, np.ndarray]] = []
-        rows = 0
-        for table in read_ahead(self._dataset, groups, self._columns):
-            held.append(self._arrays(table))
-            rows += table.num_rows
-            if rows >= max(self._window, self._batch):
-                window = self._joined(held, rows, random)
-                whole = rows - rows % self._batch
-                yield from self._cut(window, whole)
-                held, rows = [{name: values[whole:] for name, values in window.items()}], rows - whole
-        if rows:
-            yield from self._cut(self._joined(held, rows, random), rows)
-
-    def _joined(
-        self, held: list[dict[str, np.ndarray]], rows: int, random: np.random.Generator
-    ) -> dict[str, np.ndarray]:
-        order = random.permutation(rows) if self._window else None
-        joined = {}
-        for name in self._columns:
-            parts = [part[name] for part in held]
-            if len({part.shape[1:] for part in parts if len(part)}) > 1:
-                raise self._ragged(name)
-            values = np.concatenate([part for part in parts if len(part)]) if len(parts) > 1 else parts[0]
-            joined[name] = values if order is None else values[order]
-        return joined
-
-    def _cut(self, window: dict[str, np.ndarray], rows: int) -> Iterator[dict[str, np.ndarray]]:
-        for at in range(0, rows, self._batch):
-            yield {name: values[at : min(at + self._batch, rows)] for name, values in window.items()}
-
-    def _arrays(self, table: pa.Table) -> dict[str, np.ndarray]:
-        return {name: self._array(name, table[name]) for name in self._columns}
-
-    def _array(self, name: str, values: pa.ChunkedArray) -> np.ndarray:
-        array = values.combine_chunks()
-        if pa.types.is_list(array.type):
-            lengths = array.value_lengths()
-            if array.null_count or len(set(lengths.unique().to_pylist())) > 1:
-                raise self._ragged(name)
-            flat = self._array(name, pa.chunked_array([array.flatten()]))
-            return flat.reshape(len(array), -1)
-        if array.null_count and not pa.types.is_floating(array.type):
-            raise DataError(
-                f"TorchLoader({self._dataset.path}): column '{name}': found {array.null_count} nulls, expected none in "
-                f"a column of {array.type}; fill them (FillMissing) before the conversion"
-            )
-        made = array.to_numpy(zero_copy_only=False)
-        return made if made.flags.writeable else made.copy()  # torch shares the memory, so it must be ours
-
-    def _ragged(self, name: str) -> DataError:
-        return DataError(
-            f"TorchLoader({self._dataset.path}): column '{name}': found lists of different lengths or nulls, expected "
-            "lists of one length; pad them before the conversion, or choose other columns"
-        )
-
-
-def _readable(dataset: Dataset, columns: Sequence[str] | None) -> list[str]:
-    """The columns to read, which tensors can hold."""
-    schema = dataset.schema
-    if columns is None:
-        return [f.name for f in schema if _fits(f.type)]
-    for name in columns:
-        if name not in schema.names:
-            raise ColumnError(
-                f"TorchLoader({dataset.path}): found no column '{name}', expected some of {schema.names}; "
-                f"{did_you_mean(name, schema.names)}"
-            )
-        if not _fits(schema.field(name).type):
-            raise ColumnTypeError(
-                f"TorchLoader({dataset.path}): column '{name}': found {schema.field(name).type}, expected numbers, "
-                "booleans or lists of them; index it by Categorify, or leave it out"
-            )
-    return list(columns)
-
-
-def _fits(kind: pa.DataType) -> bool:
-    if pa.types.is_list(kind):
-        return _fits(kind.value_type) and not pa.types.is_list(kind.value_type)
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+        made: dict[str, Any] = {}
+        for name, values in batch.items():
+            if values.dtype == object:
+                made[name] = values.tolist()
+            else:  # torch shares the memory, so it must be ours
+                made[name] = torch.from_numpy(values if values.flags.writeable else values.copy())
+        return made

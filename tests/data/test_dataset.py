@@ -1,5 +1,6 @@
 """Datasets and TorchLoader, on files that pyarrow writes: no Spark needed to read."""
 
+import datetime
 import json
 
 import numpy as np
@@ -31,6 +32,7 @@ def folder(tmp_path_factory):
                 "even": numbers % 2 == 0,
                 "pair": pa.array([[n, -n] for n in numbers.tolist()], pa.list_(pa.float32())),
                 "name": [str(n) for n in numbers],
+                "day": pa.array([datetime.date(2024, 1, 1)] * size),
             }
         )
         pq.write_table(table, made / f"part-{i}.parquet", row_group_size=10)
@@ -111,11 +113,17 @@ def test_columns_become_tensors(folder):
     batch["half"] += 1  # the tensor's own memory
 
 
+def test_strings_that_are_asked_for_are_a_list(folder):
+    first, *_ = TorchLoader(Dataset.open(folder), ["name", "row"], batch_size=3)
+    assert first["name"] == ["0", "1", "2"]
+    assert first["row"].tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"columns": ["rwo"]}, ColumnError, "found no column 'rwo'.*'row'"),
-        ({"columns": ["name"]}, ColumnTypeError, "'name': found string, expected numbers.*Categorify"),
+        ({"columns": ["day"]}, ColumnTypeError, "'day': found date32.*, expected numbers.*cast it"),
         ({"batch_size": 0}, ValueError, "batch_size=0"),
         ({"cur_shard": 1}, ValueError, "cur_shard=1, shard_count=None, expected both"),
         ({"cur_shard": 3, "shard_count": 3}, ValueError, "found 3 of 3"),
@@ -130,8 +138,8 @@ def test_what_cannot_be_read_is_said_at_once(folder, options, error, message):
     ("column", "message"),
     [
         (pa.array([1, None]), "column 'c': found 1 nulls, expected none in a column of int64"),
-        (pa.array([[1.0], [1.0, 2.0]]), "column 'c': found lists of different lengths"),
-        (pa.array([[1.0], None]), "column 'c': found lists of different lengths or nulls"),
+        (pa.array([[1.0], [1.0, 2.0]]), "column 'c': found lists or arrays of different shapes"),
+        (pa.array([[1.0], None]), "column 'c': found lists or arrays of different shapes or nulls"),
     ],
 )
 def test_what_a_tensor_cannot_hold_is_named(tmp_path, column, message):
