@@ -49,7 +49,7 @@ def decode(field: UnischemaField, values: pa.Array, where: str) -> np.ndarray:
             continue
         try:
             array = read(memoryview(data.as_buffer()))
-        except (ValueError, KeyError, OSError, EOFError) as e:
+        except (ValueError, LookupError, OSError, EOFError) as e:
             raise _broken(field, row, f"bytes that {field.codec} does not read ({e})", where) from e
         if not _complies(array, field):
             raise _broken(field, row, f"{array.dtype} of shape {array.shape}", where)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -60,9 +60,9 @@ def find(place: str | Sequence[str], options: Mapping[str, Any] | None = None) -
 
 
 def _of_files(places: list[str], options: Mapping[str, Any] | None) -> Dataset:
-    folder = os.path.commonpath([os.path.dirname(place) for place in places]) if places else ""
-    if "://" in (places or [""])[0]:  # commonpath takes the two slashes for one
-        folder = folder.replace(":/", "://", 1)
+    folders = [place.split("/")[:-1] for place in places]
+    shared = list(takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False)))
+    folder = "/".join(parts[0] for parts in shared)
     return _counted(folder, [place.removeprefix(f"{folder}/") for place in places], options)
 
 
