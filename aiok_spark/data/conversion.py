@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import fs
 from pyspark.errors import PySparkException
 from pyspark.ml.functions import array_to_vector
@@ -21,14 +23,16 @@ from aiok_spark.core import compat, execution
 from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError
 from aiok_spark.core.files import open_system, stamps
 from aiok_spark.core.schema import column, element, is_plain, put_columns, same_shape
-from aiok_spark.data.dataset import MANIFEST, Dataset
+from aiok_spark.data.dataset import COMMON, MANIFEST, Dataset
 from aiok_spark.data.part import WRITTEN, write_part
+from aiok_spark.data.unischema import KEY, ROW_GROUPS_KEY, Unischema
 
 PLACE = "petastorm.spark.converter.parentCacheDirUrl"  # petastorm's own setting, so that its users find theirs used
 ROW_GROUP_BYTES = 32 << 20  # petastorm's default, too
 _DTYPES = {"float32": FloatType(), "float64": DoubleType()}
 _SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata"  # where Spark looks for a file's columns and their metadata
 _TAG = "_aiok_dataset"
+Part = dict[str, Any]
 
 
 def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: str, key: str = "") -> Dataset:
@@ -64,7 +68,10 @@ def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: s
     _check_writable(system, folder, label)
     try:
         system.create_dir(folder, recursive=True)
-        made = Dataset.sealed(own, _write(df, written, own, about), {**told, "shared": bool(name)})
+        schema = compat.arrow_schema(written).with_metadata({_SPARK_SCHEMA: written.json()})
+        parts = _write(df, written, schema, own, about)
+        _describe(system, folder, schema, parts)
+        made = Dataset.sealed(own, {p["file"]: p["rows"] for p in parts}, {**told, "shared": bool(name)})
     except BaseException:
         delete(own)
         raise
@@ -137,9 +144,8 @@ def _written(schema: StructType, dtype: str | None, label: str) -> StructType:
     return StructType(made)
 
 
-def _write(df: DataFrame, written: StructType, place: str, about: dict[str, Any]) -> dict[str, int]:
-    """Write the rows; gives the files' names with their rows."""
-    schema = compat.arrow_schema(written).with_metadata({_SPARK_SCHEMA: written.json()})
+def _write(df: DataFrame, written: StructType, schema: pa.Schema, place: str, about: dict[str, Any]) -> list[Part]:
+    """Write the rows; gives what is told of each file: its name, rows and row groups."""
     write = partial(
         write_part,
         place=place,
@@ -148,7 +154,15 @@ def _write(df: DataFrame, written: StructType, place: str, about: dict[str, Any]
         group_bytes=about["rowGroupBytes"],
     )
     told = execution.map_columns(df, [(f.name, f.dataType) for f in written.fields], write, WRITTEN)
-    return {part["file"]: part["rows"] for part in compat.to_arrow(told).to_pylist()}
+    return compat.to_arrow(told).to_pylist()
+
+
+def _describe(system: Any, folder: str, schema: pa.Schema, parts: list[Part]) -> None:
+    """What petastorm's ``make_reader`` asks for: the fields, and how many row groups each file has."""
+    groups = json.dumps({part["file"]: part["groups"] for part in parts})
+    notes = {KEY: Unischema.of(schema).dumps(), ROW_GROUPS_KEY: groups}
+    with system.open_output_stream(f"{folder}/{COMMON}") as out:
+        pq.write_metadata(schema.with_metadata({**(schema.metadata or {}), **notes}), out)
 
 
 def _check_writable(system: Any, folder: str, label: str) -> None:

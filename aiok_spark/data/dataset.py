@@ -23,6 +23,7 @@ from aiok_spark.data.unischema import Unischema
 
 _LIMIT = 600.0  # seconds that a row group may take
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+COMMON = "_common_metadata"  # petastorm's notes
 MANIFEST = "_aiok_manifest.json"  # readers of Parquet directories leave out names with an underscore
 
 
@@ -68,7 +69,7 @@ class Dataset:
         """Write the manifest of a directory's files, with the rows of each; all else there is removed."""
         system, folder = open_system(path)
         for info in system.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
-            if info.base_name not in rows:  # of a task that Spark tried again
+            if info.base_name not in (*rows, COMMON):  # of a task that Spark tried again
                 system.delete_file(info.path)
         files = tuple(sorted(rows.items()))
         with system.open_output_stream(f"{folder}/{MANIFEST}") as out:

@@ -15,10 +15,9 @@ from pyarrow import fs
 
 from aiok_spark.core.errors import DataError
 from aiok_spark.core.files import open_system
-from aiok_spark.data.dataset import Dataset, partition_values
+from aiok_spark.data.dataset import COMMON, Dataset, partition_values
 from aiok_spark.data.unischema import KEY, Unischema
 
-_COMMON = "_common_metadata"
 _FOOTERS_AT_ONCE = 16
 
 
@@ -116,7 +115,7 @@ def _narrowest(values: set[str | None]) -> pa.DataType:
 
 
 def _unischema(system: Any, folder: str, place: str) -> Unischema | None:
-    path = f"{folder}/{_COMMON}"
+    path = f"{folder}/{COMMON}"
     if system.get_file_info(path).type != fs.FileType.File:
         return None
     with system.open_input_file(path) as source:

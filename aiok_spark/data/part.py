@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from aiok_spark.core.files import open_system
 from aiok_spark.kernels.program import cast
 
-WRITTEN = pa.schema([("file", pa.string()), ("rows", pa.int64())])
+WRITTEN = pa.schema([("file", pa.string()), ("rows", pa.int64()), ("groups", pa.int64())])
 _UNFINISHED = "_"  # readers of Parquet directories leave out names that start with it
 
 
@@ -47,18 +47,18 @@ def write_part(
     system, folder = open_system(place)
     # The rows of a dataset are in the order of its files' names, which is that of the partitions.
     name = f"part-{TaskContext.get().partitionId():05d}-{uuid.uuid4().hex}.parquet"
-    rows = 0
+    rows = groups = 0
     for group in _groups(batches, schema, group_bytes):
         if not rows:
             out = system.open_output_stream(f"{folder}/{_UNFINISHED}{name}")
             writer = pq.ParquetWriter(out, schema, compression=compression.replace("uncompressed", "none"))
         writer.write_table(group, row_group_size=len(group))
-        rows += len(group)
+        rows, groups = rows + len(group), groups + 1
     if rows:
         writer.close()
         out.close()
         system.move(f"{folder}/{_UNFINISHED}{name}", f"{folder}/{name}")
-        yield pa.RecordBatch.from_pydict({"file": [name], "rows": [rows]}, schema=WRITTEN)
+        yield pa.RecordBatch.from_pydict({"file": [name], "rows": [rows], "groups": [groups]}, schema=WRITTEN)
 
 
 def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, group_bytes: int) -> Iterator[pa.Table]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from aiok_spark.core.errors import DataError
+from aiok_spark.core.errors import ColumnError, DataError, did_you_mean
 from aiok_spark.data import plain_pickle
 from aiok_spark.data.plain_pickle import Made, Name
 
@@ -110,9 +111,35 @@ class Unischema:
         return cls(name, tuple(_field(f) for f in schema))
 
 
+def selected(schema: Unischema, wanted: Sequence[Any], where: str) -> Unischema:
+    """The fields that are asked for, in the order of the schema.
+
+    Parameters
+    ----------
+    schema : Unischema
+        All fields.
+    wanted : sequence
+        Names, regular expressions that match whole names, or fields.
+    where : str
+        Who asks, for messages.
+    """
+    patterns = [item if isinstance(item, str) else item.name for item in wanted]
+    names = [f.name for f in schema.fields]
+    for pattern in patterns:
+        if pattern not in names and not any(re.fullmatch(pattern, name) for name in names):
+            raise ColumnError(
+                f"{where}: schema_fields: found no column '{pattern}', expected some of {names}; "
+                f"{did_you_mean(pattern, names)}"
+            )
+    fields = (f for f in schema.fields if f.name in patterns or any(re.fullmatch(p, f.name) for p in patterns))
+    return Unischema(schema.name, tuple(fields))
+
+
 def _field(field: pa.Field) -> UnischemaField:
     is_list = pa.types.is_list(field.type)
     kind = _numpy_type(field.type.value_type if is_list else field.type)
+    if is_list and kind in (np.str_, np.bytes_, np.datetime64, Decimal):
+        kind = np.object_  # petastorm calls the type on the list
     return UnischemaField(field.name, kind, (None,) if is_list else (), None, field.nullable)
 
 
