@@ -1,15 +1,15 @@
 # Every command a developer needs; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint bench lock clean
+.PHONY: help setup demo test test-compat check lint bench lock clean
 
 PYTHON := .venv/bin/python
 JAVA = JAVA_HOME="$$(cat .build/java_home.spark35)"
 UV = $(shell command -v uv || echo .build/uv/bin/uv)
-COMPILE = $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml requirements/dev.in --extra flow --extra hdfs --extra onnx
+COMPILE = $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml requirements/dev.in --extra flow --extra hdfs --extra images --extra onnx
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make or refresh both environments: .venv (Spark 3.5) and .venv-spark4 (Spark 4.1)
 	@scripts/setup.sh
@@ -20,6 +20,11 @@ demo: ## Set up, then raw rows to a trained model and a report in runs/demo (INP
 
 test: ## Set up, then run all tests on Spark 3.5 and Spark 4.1 in every session mode
 	@scripts/test.sh
+
+test-compat: ## Set up, then try real petastorm with what we write, and us with what it writes
+	@scripts/setup.sh spark35 spark41 compat
+	$(JAVA) $(PYTHON) -m pytest --spark-mode=local tests/compat
+	JAVA_HOME="$$(cat .build/java_home.spark41)" .venv-spark4/bin/python -m pytest --spark-mode=local tests/compat
 
 check: ## Quick inner loop: Spark 3.5, local mode, stops at the first failure (ARGS=path or pytest options)
 	@scripts/setup.sh spark35
@@ -37,6 +42,7 @@ bench: ## Run the benchmarks and print their tables (ARGS=options)
 
 lock: ## Renew requirements/*.txt from pyproject.toml and requirements/dev.in
 	@scripts/setup.sh spark35
+	$(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate requirements/compat.in --output-file requirements/compat.txt
 	$(COMPILE) --constraints <(echo 'pyspark==3.5.8') --output-file requirements/spark35.txt requirements/examples.in
 	$(COMPILE) --constraints <(echo 'pyspark==4.1.4') --output-file requirements/spark41.txt --extra connect
 

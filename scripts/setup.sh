@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the development environments and finds a JDK for each.
 #
-#   scripts/setup.sh [spark35] [spark41]      both by default
+#   scripts/setup.sh [spark35] [spark41] [compat]      the first two by default
 #
 # Safe to run again at any time: an environment is touched only when its lock file or
 # pyproject.toml has changed.  The JDK of each ends up in .build/java_home.<environment>.
@@ -39,9 +39,9 @@ make_venv() {
         say "making $venv with $python"
         "$uv" venv --quiet --python "$python" "$venv"
     fi
-    say "installing $lock and aiok_spark itself into $venv"
+    say "installing $lock into $venv"
     "$uv" pip sync --quiet --python "$venv/bin/python" "$lock"
-    "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
+    [ "$env" = compat ] || "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
     echo "$stamp" > "$venv/setup.stamp"
 }
 
@@ -91,7 +91,8 @@ for name in "$@"; do
     case $name in
         spark35) prepare spark35 .venv ;;
         spark41) prepare spark41 .venv-spark4 ;;
-        *) stop "unknown environment '$name'; the choices are spark35 and spark41" ;;
+        compat) env=compat venv=.venv-compat; make_venv ;; # old petastorm, which only other programs run
+        *) stop "unknown environment '$name'; the choices are spark35, spark41 and compat" ;;
     esac
 done
 exit $incomplete

@@ -40,6 +40,10 @@ for env in spark35 spark41; do
         failed=1
     fi
 done
+if ! scripts/setup.sh compat; then
+    echo "compat NOT RUN" >>"$ran"
+    failed=1
+fi
 for env in "${ready[@]}"; do
     case $env in
         spark35) start spark35 .venv local standalone ;;
