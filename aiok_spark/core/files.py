@@ -38,11 +38,11 @@ def open_system(place: str, options: Mapping[str, Any] | None = None) -> tuple[A
         return _by_fsspec(place, first, {})
 
 
-def stamps(files: Iterable[str]) -> list[list[Any]]:
+def stamps(files: Iterable[str], options: Mapping[str, Any] | None = None) -> list[list[Any]]:
     """Path, bytes and time of change of each file, as Spark's ``inputFiles`` names them: what tells their content."""
     made = []
     for file in sorted(files):
-        system, path = open_system(unquote(file))
+        system, path = open_system(unquote(file), options)
         info = system.get_file_info(path)
         made.append([file, info.size, info.mtime_ns])
     return made

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from aiok_spark.core.errors import DataError
+from aiok_spark.core.errors import DataError, ParamError
 from aiok_spark.data.arrays import Arrays, Columns
 from aiok_spark.data.dataset import Dataset, Group
 from aiok_spark.data.filters import row_filter
-from aiok_spark.data.passes import Order, Reading, batches
+from aiok_spark.data.local_cache import LocalCache
+from aiok_spark.data.passes import Order, Reading, Source, batches
 from aiok_spark.data.transform import TransformSpec, change_of
 
 _PREFETCH_BYTES = 256 << 20
@@ -51,6 +52,9 @@ class TorchLoader:
         Threads that read.
     prefetch_bytes : int
         How much may be read ahead, beside the row groups of the window that batches are cut from.
+    local_cache : str, optional
+        A directory of this machine in which the shard is kept, decoded, so that all passes but the first read
+        mapped memory; shared by the processes that read the same. Not with filters or a function.
     timeout : float
         Seconds that a row group may take to read.
 
@@ -79,6 +83,7 @@ class TorchLoader:
         transform_spec: TransformSpec | None = None,
         workers_count: int = 2,
         prefetch_bytes: int = _PREFETCH_BYTES,
+        local_cache: str | None = None,
         timeout: float = 600.0,
     ) -> None:
         if min(batch_size, workers_count) < 1 or (num_epochs is not None and num_epochs < 1):
@@ -103,6 +108,12 @@ class TorchLoader:
             budget=prefetch_bytes,
             limit=timeout,
         )
+        if local_cache and not self._reading.keeps_rows:
+            raise ParamError(
+                f"TorchLoader({dataset.path}): local_cache: found it together with filters or a function, expected "
+                "neither; leave it out, or convert the rows that they give"
+            )
+        self._cache = local_cache
         self._groups: list[Group] | None = None
         self._start = self._at = (0, 0)  # pass, and batches of it: where the next loop starts, and where this one is
 
@@ -161,9 +172,10 @@ class TorchLoader:
         (first, skip), self._start = self._start, (0, 0)
         if self._groups is None:
             self._groups = self._dataset.groups(*self._range, self._reading.filter)
+        source: Source = LocalCache(self._cache, self._reading, self._groups) if self._cache else self._reading
         for epoch in count(first) if self._epochs is None else range(first, self._epochs):
             self._at = epoch, skip
-            for batch in batches(self._reading, self._groups, self._order, epoch, skip):
+            for batch in batches(source, self._groups, self._order, epoch, skip):
                 self._at = epoch, self._at[1] + 1
                 yield self._tensors(batch)
             if self._at[1] == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -88,7 +88,21 @@ class Reading:
         return self.change(self.dataset.read(group, read).filter(self.filter.expression))
 
 
-def batches(reading: Reading, groups: Sequence[Group], order: Order, epoch: int, skip: int) -> Iterator[Arrays]:
+class Source(Protocol):
+    """Where batches come from."""
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether a row group gives as many rows as it has."""
+
+    def arrays(self, groups: Sequence[Group]) -> Iterator[Arrays]:
+        """Arrays of each group, in their order."""
+
+    def join(self, parts: Sequence[Arrays]) -> Arrays:
+        """Arrays below one another."""
+
+
+def batches(source: Source, groups: Sequence[Group], order: Order, epoch: int, skip: int) -> Iterator[Arrays]:
     """The batches of a pass, without the first ``skip`` of them.
 
     Rows that do not fill a batch come first in the next window's.  So what a window gives depends on
@@ -97,19 +111,19 @@ def batches(reading: Reading, groups: Sequence[Group], order: Order, epoch: int,
     if order.shuffle_groups:
         groups = [groups[i] for i in np.random.default_rng((order.seed, epoch)).permutation(len(groups))]
     windows = _windows(groups, max(order.window, order.batch))
-    first, given, left = _place(windows, order.batch, skip) if reading.keeps_rows else (0, 0, 0)
+    first, given, left = _place(windows, order.batch, skip) if source.keeps_rows else (0, 0, 0)
     start = max(first - 1, 0) if left else first  # the window before has the rows that are left
-    coming = reading.arrays([group for window in windows[start:] for group in window])
+    coming = source.arrays([group for window in windows[start:] for group in window])
     held: Arrays | None = None
     for number in range(start, len(windows)):
-        rows = reading.join([next(coming) for _ in windows[number]])
+        rows = source.join([next(coming) for _ in windows[number]])
         if order.window:
             rows = _shuffled(rows, np.random.default_rng((order.seed, epoch, number)))
         if number < first:
             held = _cut(rows, _length(rows) - left, _length(rows))
             continue
         before, held = held, None
-        for piece in _pieces(reading, before, rows, order.batch):
+        for piece in _pieces(source, before, rows, order.batch):
             if _length(piece) < order.batch and number < len(windows) - 1:
                 held = piece
                 continue
@@ -141,12 +155,12 @@ def _place(windows: list[list[Group]], batch: int, skip: int) -> tuple[int, int,
     return 0, 0, 0
 
 
-def _pieces(reading: Reading, held: Arrays | None, rows: Arrays, size: int) -> Iterator[Arrays]:
+def _pieces(source: Source, held: Arrays | None, rows: Arrays, size: int) -> Iterator[Arrays]:
     """What is held and the rows, in pieces of a size; the last piece may be smaller."""
     at = 0
     if held is not None:
         at = min(size - _length(held), _length(rows))
-        yield reading.join([held, _cut(rows, 0, at)])
+        yield source.join([held, _cut(rows, 0, at)])
     for start in range(at, _length(rows), size):
         yield _cut(rows, start, min(start + size, _length(rows)))
 

@@ -1,5 +1,7 @@
 """TorchLoader: going on after a break, conditions, the user's function; on files that pyarrow writes."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from aiok_spark.core.errors import ColumnError, DataError, ParamError
 from aiok_spark.data import Dataset, TorchLoader, TransformSpec
+from aiok_spark.data.found import find
 
 ROWS = 150
 
@@ -42,9 +45,12 @@ def rows_of(batches):
             "prefetch_bytes": st.sampled_from([0, 500, 1 << 20]),
         }
     ),
+    st.booleans(),
     st.data(),
 )
-def test_a_loader_goes_on_after_any_batch(dataset, options, data):
+def test_a_loader_goes_on_after_any_batch(dataset, tmp_path_factory, options, cached, data):
+    if cached:
+        options = {**options, "local_cache": str(tmp_path_factory.getbasetemp() / "cache")}
     loader = TorchLoader(dataset, ["row"], cur_shard=1, shard_count=2, **options)
     whole, states = [], []
     for batch in loader:
@@ -155,3 +161,48 @@ def test_columns_are_selected_in_order(dataset):
 def test_a_specification_that_does_not_fit_is_named(dataset, spec, error, message):
     with pytest.raises(error, match=message):
         list(TorchLoader(dataset, transform_spec=TransformSpec(**spec)))
+
+
+def test_a_cache_gives_what_the_files_give_and_outlives_them(dataset, tmp_path):
+    copied = shutil.copytree(dataset.path, tmp_path / "files")
+    options = {"batch_size": 20, "num_epochs": 2, "shuffling_queue_capacity": 60, "seed": 5}
+    loader = TorchLoader(Dataset.open(str(copied)), local_cache=str(tmp_path / "cache"), **options)
+    whole = [{name: values.tolist() for name, values in batch.items()} for batch in TorchLoader(dataset, **options)]
+    assert [{name: values.tolist() for name, values in batch.items()} for batch in loader] == whole
+    (kept,) = (tmp_path / "cache").iterdir()
+    for batch in loader:
+        batch["row"].zero_()  # of the batch alone
+    for file in kept.glob("*.npy"):
+        file.chmod(0o400)
+    assert [{name: values.tolist() for name, values in batch.items()} for batch in loader] == whole
+
+
+def test_changed_files_are_not_taken_from_a_cache(dataset, tmp_path):
+    copied = shutil.copytree(dataset.path, tmp_path / "files")
+    options = {"columns": ["row"], "batch_size": ROWS, "local_cache": str(tmp_path / "cache")}
+    (before,) = rows_of(TorchLoader(Dataset.open(str(copied)), **options))
+    table = pq.read_table(copied / "part-0.parquet")
+    pq.write_table(table.set_column(0, "row", pc.add(table["row"], 1000)), copied / "part-0.parquet", row_group_size=10)
+    (after,) = rows_of(TorchLoader(Dataset.open(str(copied)), **options))
+    assert [row + 1000 for row in before[:7]] + before[7:] == after
+
+
+def test_a_cache_of_what_has_no_fixed_rows_is_refused(dataset, tmp_path):
+    with pytest.raises(ParamError, match="local_cache: found it together with filters"):
+        TorchLoader(dataset, filters=[("row", ">", 3)], local_cache=str(tmp_path))
+
+
+def test_a_cache_without_room_leaves_nothing(dataset, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", full)
+    with pytest.raises(DataError, match=r"local_cache: .*No space left.*free space"):
+        list(TorchLoader(dataset, ["row"], local_cache=str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_holds_no_strings(tmp_path):
+    pq.write_table(pa.table({"name": ["a"]}), tmp_path / "a.parquet")
+    with pytest.raises(ParamError, match=r"local_cache: found strings in column 'name'"):
+        list(TorchLoader(find(str(tmp_path)), ["name"], local_cache=str(tmp_path / "cache")))
