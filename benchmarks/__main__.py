@@ -11,6 +11,7 @@ NAMES = [
     "features",
     "tasks",
     "local",
+    "loader",
     "feed",
     "dlrm_step",
     "fit",

@@ -67,8 +67,8 @@ class LocalCache:
                 os.rename(made, self.path)
         except OSError as e:
             raise DataError(
-                f"{self._reading.change.columns.where}: local_cache: {e}, expected a directory with room for the shard; "
-                "free space, or choose another"
+                f"{self._reading.change.columns.where}: local_cache: {e}, expected a directory with room for the "
+                "shard; free space, or choose another"
             ) from e
         finally:
             shutil.rmtree(made, ignore_errors=True)
