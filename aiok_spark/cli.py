@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """``aiok-spark run CONF``, ``aiok-spark report RUN``, ``aiok-spark check MODEL``."""
+    """``aiok-spark run CONF``, ``report RUN``, ``check MODEL``, ``cache ls|verify|rm DIRECTORY``."""
+    from aiok_spark.data import command as datasets
+
     try:
         from aiok_spark.flow import command
     except ImportError as e:
@@ -25,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check = commands.add_parser("check", help="look through a saved model without running any of it")
     check.add_argument("model", metavar="MODEL", help="directory of a saved pipeline or stage")
     check.set_defaults(work=command.check)
+    cache = commands.add_parser("cache", help="list, verify or delete datasets that conversions have left")
+    datasets.add_commands(cache)
     asked = parser.parse_args(arguments)
     command.end(lambda: asked.work(asked))
 

@@ -12,6 +12,7 @@ NAMES = [
     "tasks",
     "local",
     "loader",
+    "readings",
     "feed",
     "dlrm_step",
     "fit",

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from benchmarks import table
 from benchmarks.measure import cost
 from benchmarks.process import ROOT, Facts, Outcome, run
 
@@ -28,6 +27,8 @@ _COMPAT = ROOT / ".venv-compat/bin/python"
 
 def main(rows: int | None, quick: bool) -> None:
     """Run all and print a table."""
+    from benchmarks import table  # late, as petastorm's environment has not what it needs
+
     rows = rows or (QUICK_ROWS if quick else ROWS)
     table.heading("loader", rows=rows, columns=FLOATS + INTS, files=FILES, batch=BATCH, window=WINDOW)
     print("   Best of the passes; a batch is copied into tensors that are there. Rows: those of the pass with fewest.")
@@ -55,6 +56,8 @@ def main(rows: int | None, quick: bool) -> None:
 
 
 def _show(found: dict[str, Outcome], of: dict[str, int], rows: int) -> None:
+    from benchmarks import table
+
     lines = []
     for name, outcome in found.items():
         if outcome.failure:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
 from aiok_spark.data.conversion import ROW_GROUP_BYTES, convert, delete
 from aiok_spark.data.dataset import Dataset
 from aiok_spark.data.loader import TorchLoader
+
+if TYPE_CHECKING:
+    from aiok_spark.data.torch_dataset import TorchDataset
 
 
 def make_spark_converter(
@@ -88,6 +91,12 @@ class SparkDatasetConverter:
     def make_torch_dataloader(self, **options: Any) -> TorchLoader:
         """Batches of tensors; options are those of ``TorchLoader``."""
         return TorchLoader(self.dataset, **options)
+
+    def make_torch_dataset(self, **options: Any) -> TorchDataset:
+        """The same for ``torch.utils.data.DataLoader(..., batch_size=None, num_workers=...)``."""
+        from aiok_spark.data.torch_dataset import TorchDataset
+
+        return TorchDataset(self.dataset, **options)
 
     def delete(self) -> None:
         """Remove the files."""
