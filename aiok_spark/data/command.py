@@ -44,9 +44,7 @@ def _remove(asked: argparse.Namespace) -> None:
     found = list(shelf.entries(asked.place))
     missing = sorted(set(asked.names) - set(map(_name, found)))
     if missing:
-        sys.exit(
-            f"aiok-spark cache rm: found no {', '.join(missing)} in {asked.place}; aiok-spark cache ls shows what is there"
-        )
+        sys.exit(f"aiok-spark cache rm: found no {', '.join(missing)} in {asked.place}; 'cache ls' shows what is there")
     for entry in found:
         if _name(entry) in asked.names or (asked.older_than is not None and entry.days > asked.older_than):
             shelf.remove(entry)
