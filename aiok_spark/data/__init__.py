@@ -2,6 +2,7 @@
 
 from aiok_spark.data.converter import SparkDatasetConverter, make_spark_converter
 from aiok_spark.data.dataset import Dataset
+from aiok_spark.data.delta import DeltaSource
 from aiok_spark.data.loader import TorchLoader
 from aiok_spark.data.petastorm_converter import PetastormConverter, PetastormConverterModel
 from aiok_spark.data.reader import Reader, make_batch_reader, make_reader
@@ -9,6 +10,7 @@ from aiok_spark.data.transform import TransformSpec
 
 __all__ = [
     "Dataset",
+    "DeltaSource",
     "PetastormConverter",
     "PetastormConverterModel",
     "Reader",

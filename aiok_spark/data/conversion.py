@@ -24,6 +24,7 @@ from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError
 from aiok_spark.core.files import open_system, stamps
 from aiok_spark.core.schema import column, element, is_plain, put_columns, same_shape
 from aiok_spark.data.dataset import COMMON, MANIFEST, Dataset
+from aiok_spark.data.delta import delta_of
 from aiok_spark.data.part import WRITTEN, write_part
 from aiok_spark.data.unischema import KEY, ROW_GROUPS_KEY, Unischema
 
@@ -71,7 +72,7 @@ def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: s
         schema = compat.arrow_schema(written).with_metadata({_SPARK_SCHEMA: written.json()})
         parts = _write(df, written, schema, own, about)
         _describe(system, folder, schema, parts)
-        made = Dataset.sealed(own, {p["file"]: p["rows"] for p in parts}, {**told, "shared": bool(name)})
+        made = Dataset.sealed(own, {p["file"]: p["rows"] for p in parts}, {**told, "shared": bool(name), **_source(df)})
     except BaseException:
         delete(own)
         raise
@@ -111,12 +112,14 @@ def default_place(spark: SparkSession) -> str:
 
 
 def source_key(df: DataFrame, told: dict[str, Any], key: str) -> str | None:
-    """Digest of what is converted, the same in all sessions: of a given key, or of the files of a Parquet scan.
+    """Digest of what is converted, the same in all sessions: of a key, a Delta version, or a Parquet scan's files.
 
     None for any other DataFrame, whose rows nobody can tell without computing them.
     """
     if key:
         content: Any = key
+    elif (table := delta_of(df)) is not None:
+        content = table
     elif not compat.is_parquet_scan(df):
         return None
     else:
@@ -163,6 +166,12 @@ def _describe(system: Any, folder: str, schema: pa.Schema, parts: list[Part]) ->
     notes = {KEY: Unischema.of(schema).dumps(), ROW_GROUPS_KEY: groups}
     with system.open_output_stream(f"{folder}/{COMMON}") as out:
         pq.write_metadata(schema.with_metadata({**(schema.metadata or {}), **notes}), out)
+
+
+def _source(df: DataFrame) -> dict[str, Any]:
+    """What is known of where the rows come from, for the manifest."""
+    table = delta_of(df)
+    return {} if table is None else {"delta": table}
 
 
 def _check_writable(system: Any, folder: str, label: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyspark import keyword_only
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructField, StructType
@@ -76,6 +78,12 @@ class PetastormConverterModel(FitTimeModel, _PetastormConverterParams, RowLocalM
             raise DataError(f"{self._label}: found no dataset in {path}, expected it there; fit again")
         return found
 
+    @property
+    def source(self) -> dict[str, Any] | None:
+        """Path and version of the Delta table that was converted, if ``DeltaSource`` read it."""
+        found: dict[str, Any] | None = self._state.facts.get("delta")
+        return found
+
     def delete(self) -> None:
         """Remove the files; the model goes on to transform."""
         delete(self._state.facts["path"])
@@ -131,4 +139,4 @@ class PetastormConverter(_PetastormConverterParams, Estimator):
         }
         with working(f"{self._label}: writing", self.getVerbose()):
             made = convert(dataset, self.getCacheDir(), about, label=self._label, key=self.getCacheKey())
-        return State({"path": made.path, "rows": made.rows})
+        return State({"path": made.path, "rows": made.rows, "delta": made.about.get("delta")})
