@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
+import pyarrow as pa
 from pyarrow import fs
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructType
 
 from aiok_spark.core.errors import DataError, ParamError
 from aiok_spark.core.files import open_system
@@ -93,9 +94,9 @@ class DeltaSource:
         try:
             df = spark.read.format("delta").option("versionAsOf", source.version).load(source.path)
             df.schema  # noqa: B018, Connect asks the server only now
-        except PySparkException as e:
+        except Exception as e:  # on 3.5 Java's own
             if not _NO_JARS.search(str(e)):
-                raise DataError(f"DeltaSource({self.path}): version {source.version}: {e}") from e
+                raise
             df = source._by_files(spark)
         df.__dict__[_TAG] = {"path": source.path, "version": source.version}
         return df
@@ -121,17 +122,33 @@ class DeltaSource:
                 "not tell, expected Delta's jars in the session; add io.delta:delta-spark to spark.jars.packages"
             )
         schema = StructType.fromJson(json.loads(table.schema().to_json()))
-        files = table.file_uris()
-        if not files:
+        actions = pa.table(table.get_add_actions(flatten=True))
+        names = [unquote(path) for path in actions["path"].to_pylist()]  # quoted once more than the files are
+        if not names:
             return spark.createDataFrame([], schema)
-        columns = table.metadata().partition_columns
-        unnamed = [file for file in files for column in columns if f"/{column}=" not in file]
-        if unnamed:
-            raise DataError(
-                f"DeltaSource({self.path}): found the file {unnamed[0]}, expected its directory to name {columns}; "
-                "read the table with Delta's jars"
-            )
-        return spark.read.schema(schema).option("basePath", self.path).parquet(*files).select(schema.names)
+        files = [f"{self.path.rstrip('/')}/{name}" for name in names]
+        df = spark.read.schema(schema).option("basePath", self.path).parquet(*files).select(schema.names)
+        for column in table.metadata().partition_columns:
+            if isinstance(schema[column].dataType, StringType):
+                values = actions[f"partition.{column}"].to_pylist()
+                wrong = self._misread(column, names, values)
+                df = df.replace(wrong, subset=[column]) if wrong else df
+        return df
+
+    def _misread(self, column: str, names: list[str], values: list[str | None]) -> dict[str, str]:
+        """What Spark takes a directory's name for, where that is not the value: delta-rs quotes what Spark does not."""
+        wrong = {}
+        for name, value in zip(names, values, strict=True):
+            found = re.search(rf"(?:^|/){re.escape(column)}=([^/]*)/", name)
+            if found is None:
+                raise DataError(
+                    f"DeltaSource({self.path}): found the file {name}, expected its directory to name '{column}'; read "
+                    "the table with Delta's jars"
+                )
+            read = re.sub("%([0-9A-Fa-f]{2})", lambda quoted: chr(int(quoted[1], 16)), found[1])
+            if value is not None and read != value:
+                wrong[read] = value
+        return wrong
 
     def _table(self, version: int | None) -> Any:
         try:

@@ -17,7 +17,7 @@ def table(tmp_path):
     """Give a table of three versions: 4 rows, 6, and 2 that replace all."""
     path = f"file://{tmp_path}/a table"
     for rows, mode in [([1, 2, 3, 4], "error"), ([5, 6], "append"), ([7, 8], "overwrite")]:
-        days = [["x", "y", None][row % 3] for row in rows]
+        days = [["x y/é%", "y", None][row % 3] for row in rows]
         write_deltalake(f"{tmp_path}/a table", pa.table({"day": days, "n": rows}), mode=mode, partition_by=["day"])
     return path
 
@@ -30,10 +30,11 @@ def test_a_version_is_what_it_was(spark, table):
     assert numbers(DeltaSource(table, version=0).read(spark)) == [1, 2, 3, 4]
     assert numbers(DeltaSource(table, version=1).read(spark)) == [1, 2, 3, 4, 5, 6]
     now = DeltaSource(table).read(spark)
-    write_deltalake(table.removeprefix("file://"), pa.table({"day": ["x"], "n": [9]}), mode="append")
+    write_deltalake(table.removeprefix("file://"), pa.table({"day": ["x y/é%"], "n": [9]}), mode="append")
     assert numbers(now) == [7, 8]
     assert numbers(DeltaSource(table).read(spark)) == [7, 8, 9]
     assert {(row.n, row.day) for row in now.collect()} == {(7, "y"), (8, None)}
+    assert {row.day for row in DeltaSource(table, version=0).read(spark).collect()} == {"x y/é%", "y", None}
 
 
 def test_a_moment_names_a_version(table):
