@@ -59,7 +59,7 @@ def main(rows: int | None, quick: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_clicks(Path(folder, "rows"), rows)
         write_clicks(Path(folder, "few"), _WARM_UP * batch, seed=2)
-        for bottom, top in NETWORKS[: 1 if quick else None]:
+        for bottom, top in NETWORKS[1 if quick else 0 :]:
             given: dict[str, Any] = {"folder": folder, "batch": batch, "bottom": bottom, "top": top}
             given["repeats"] = 1 if quick else REPEATS
             peers = {

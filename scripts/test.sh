@@ -4,7 +4,7 @@
 # versions run side by side, as tests wait for Spark much of the time; each line says whose it is.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-LIMIT=3600  # seconds that a mode may take; a test that hangs outside Python is ended with its suite
+LIMIT=4800  # seconds that a mode may take; a test that hangs outside Python is ended with its suite
 logs=$(mktemp -d)
 ran=$logs/ran
 trap 'rm -rf "$logs"' EXIT

@@ -8,6 +8,8 @@ from aiok_spark.testing.rules import RULES
 from tests.testing.faulty import FAULTS, Double, FitTime, TwoFaults
 from tests.testing.stages import Centre, Shift
 
+pytestmark = pytest.mark.two_modes
+
 EVERY = 5  # of so many faults one is judged by all rules
 
 
