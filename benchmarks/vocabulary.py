@@ -32,7 +32,13 @@ _PARTS = ("driver", "jvm", "workers", "worker")
 def main(rows: int | None, quick: bool) -> None:
     """Run both environments, each with its own Python, and print a table for each."""
     values = rows or (QUICK_VALUES if quick else VALUES)
-    table.heading("vocabulary", values=values, megabytes=values * len(_text_of(0)) / 1e6, spark_driver_memory="default")
+    memory = None if values <= VALUES else "4g"  # a heap of 1 GB does not hold more
+    table.heading(
+        "vocabulary",
+        values=values,
+        megabytes=values * len(_text_of(0)) / 1e6,
+        spark_driver_memory=memory or "default",
+    )
     print("   Peak resident MiB, sampled; workers: sum over all Python workers, worker: the largest.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "values")
@@ -41,7 +47,13 @@ def main(rows: int | None, quick: bool) -> None:
         for name, python in environments.items():
             if Path(python).exists():
                 remote = name != "classic"
-                arguments = {"path": str(path), "values": values, "remote": remote, "saved": f"{folder}/{remote}"}
+                arguments = {
+                    "path": str(path),
+                    "values": values,
+                    "memory": memory,
+                    "remote": remote,
+                    "saved": f"{folder}/{remote}",
+                }
                 _show(name, run(steps, python, **arguments))
             else:
                 print(f"\n{name}: skipped, there is no {table.relative(Path(python))} (scripts/setup.sh makes it)")
@@ -57,9 +69,9 @@ def _show(name: str, outcome: Outcome) -> None:
     print(f"  {name}: " + (f"FAILED after the last line above: {outcome.failure}" if outcome.failure else "passed"))
 
 
-def steps(path: str, values: int, remote: bool, saved: str) -> Iterator[Facts]:
+def steps(path: str, values: int, memory: str | None, remote: bool, saved: str) -> Iterator[Facts]:
     with _watched("start") as facts:
-        spark = _open(remote)
+        spark = _open(remote, memory)
         rows = spark.read.parquet(path)
         rows.schema  # noqa: B018, the plan is analysed here
     yield {**facts, "spark": pyspark.__version__, "heap": _heap()}
@@ -100,10 +112,11 @@ def _watched(step: str) -> Iterator[Facts]:
     facts.update(spent | highest)
 
 
-def _open(remote: bool) -> SparkSession:
-    """Only what says where to run: memory is Spark's default."""
+def _open(remote: bool, memory: str | None) -> SparkSession:
+    """Only what says where to run, and memory if Spark's default is too little."""
     builder = SparkSession.builder.remote("local[2]") if remote else SparkSession.builder.master("local[2]")
-    return builder.config("spark.ui.enabled", "false").getOrCreate()
+    builder = builder.config("spark.ui.enabled", "false")
+    return (builder.config("spark.driver.memory", memory) if memory else builder).getOrCreate()
 
 
 def _heap() -> str:
