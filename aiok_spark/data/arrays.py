@@ -40,9 +40,7 @@ class Columns:
     def __init__(self, dataset: Dataset, names: Sequence[str] | None, reader: str) -> None:
         self.where = f"{reader}({dataset.path})"
         schema = dataset.schema
-        self._codecs = (
-            {f.name: f for f in dataset.unischema.fields if _is_encoded(f.codec)} if dataset.unischema else {}
-        )
+        self._codecs = {f.name: f for f in dataset.unischema.fields if f.is_encoded} if dataset.unischema else {}
         if names is None:
             self.names = [f.name for f in schema if f.name in self._codecs or _fits(f.type)]
             return
@@ -108,10 +106,6 @@ def ragged(name: str, where: str) -> DataError:
         f"{where}: column '{name}': found lists or arrays of different shapes or nulls, expected all of one shape; "
         "pad them before the conversion, or choose other columns"
     )
-
-
-def _is_encoded(codec: str | None) -> bool:
-    return codec not in (None, "ScalarCodec")
 
 
 def _fits(kind: pa.DataType) -> bool:

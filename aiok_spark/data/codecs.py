@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -54,10 +54,15 @@ def decode(field: UnischemaField, values: pa.Array, where: str) -> np.ndarray:
         if not _complies(array, field):
             raise _broken(field, row, f"{array.dtype} of shape {array.shape}", where)
         made.append(array)
-    if made and all(array is not None and array.shape == made[0].shape for array in made):
-        return np.stack(made)
-    objects = np.empty(len(made), object)
-    objects[:] = made
+    return stacked(made)
+
+
+def stacked(values: Sequence[Any]) -> np.ndarray:
+    """Arrays as one, if all are there and have one shape; else ``[rows]`` of objects."""
+    if len(values) and all(isinstance(v, np.ndarray) and v.shape == np.shape(values[0]) for v in values):
+        return np.stack(list(values))
+    objects = np.empty(len(values), object)
+    objects[:] = values
     return objects
 
 

@@ -12,9 +12,8 @@ from aiok_spark.data.dataset import Dataset, Group
 from aiok_spark.data.filters import row_filter
 from aiok_spark.data.local_cache import LocalCache
 from aiok_spark.data.passes import Order, Reading, Source, batches
+from aiok_spark.data.prefetch import PREFETCH_BYTES
 from aiok_spark.data.transform import TransformSpec, change_of
-
-_PREFETCH_BYTES = 256 << 20
 
 
 class TorchLoader:
@@ -82,7 +81,7 @@ class TorchLoader:
         filters: Any = None,
         transform_spec: TransformSpec | None = None,
         workers_count: int = 2,
-        prefetch_bytes: int = _PREFETCH_BYTES,
+        prefetch_bytes: int = PREFETCH_BYTES,
         local_cache: str | None = None,
         timeout: float = 600.0,
     ) -> None:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from aiok_spark.core.errors import DataError
 
+PREFETCH_BYTES = 256 << 20  # of a reader that is told nothing
+
 
 class Call(NamedTuple):
     """Something to compute.

@@ -9,19 +9,17 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from aiok_spark.core.errors import ColumnError, ParamError
-from aiok_spark.data.codecs import decode
+from aiok_spark.data.codecs import decode, stacked
 from aiok_spark.data.dataset import Group
 from aiok_spark.data.filters import row_filter
 from aiok_spark.data.found import find
-from aiok_spark.data.prefetch import Call, ahead
-from aiok_spark.data.transform import TransformSpec
+from aiok_spark.data.prefetch import PREFETCH_BYTES, Call, ahead
+from aiok_spark.data.transform import TransformSpec, frame_of
 from aiok_spark.data.unischema import Unischema, selected
 
-_PREFETCH_BYTES = 256 << 20
 _POOLS = ("thread", "process", "dummy")
 
 
@@ -131,8 +129,8 @@ class Reader:
         if (cur_shard is None) != (shard_count is None):
             raise ParamError(f"Reader: found cur_shard={cur_shard}, shard_count={shard_count}, expected both or none")
         self._dataset = find(place, storage_options)
-        whole = self._dataset.unischema or Unischema.of(self._dataset.schema)
-        self.schema = whole if schema_fields is None else selected(whole, schema_fields, f"Reader({place})")
+        self._whole = self._dataset.unischema or Unischema.of(self._dataset.schema)
+        self.schema = self._whole if schema_fields is None else selected(self._whole, schema_fields, f"Reader({place})")
         self.batched_output, self._predicate, self._spec = batched, predicate, transform_spec
         self._filter, self._shuffle, self._epochs = row_filter(filters), (shuffle_rows, shuffle_row_groups), num_epochs
         self._seed = int(np.random.default_rng().integers(1 << 62)) if seed is None else seed
@@ -184,7 +182,7 @@ class Reader:
                 Call(partial(self._read, g, int(random.integers(1 << 62))), g.size, f"{where}: file {g.file}")
                 for g in groups
             )
-            for made in ahead(calls, self._threads, _PREFETCH_BYTES, self._limit):
+            for made in ahead(calls, self._threads, PREFETCH_BYTES, self._limit):
                 yield from made
             if not groups:
                 break
@@ -216,19 +214,17 @@ class Reader:
         return table if self._filter is None else table.filter(self._filter.expression)
 
     def _included(self, table: pa.Table, fields: list[str]) -> np.ndarray:
-        whole = self._dataset.unischema or Unischema.of(self._dataset.schema)
-        columns = {name: values_of(whole, name, table[name], self._dataset.path) for name in fields}
+        columns = {name: values_of(self._whole, name, table[name], self._dataset.path) for name in fields}
         if self.batched_output:
-            frame = pd.DataFrame({name: pd.Series(list(v) if v.ndim > 1 else v) for name, v in columns.items()})
-            return np.asarray(self._predicate.do_include(frame), bool)
+            return np.asarray(self._predicate.do_include(frame_of(columns)), bool)
         rows = (dict(zip(fields, row, strict=True)) for row in zip(*columns.values(), strict=True))
         return np.fromiter((self._predicate.do_include(row) for row in rows), bool, len(table))
 
     def _batch(self, columns: dict[str, np.ndarray]) -> list[Any]:
         if self._spec is not None and self._spec.func is not None:
-            frame = pd.DataFrame({name: list(v) if v.ndim > 1 else v for name, v in columns.items()})
-            made = self._spec.func(frame)
-            columns = {name: _stacked(made[name].to_numpy()) for name in made.columns}
+            made = self._spec.func(frame_of(columns))
+            given = {name: made[name].to_numpy() for name in made.columns}
+            columns = {name: stacked(v) if v.dtype == object else v for name, v in given.items()}
         names = self._given(columns)
         return [_tuple_of(self.schema.name, tuple(names))(*(columns[name] for name in names))]
 
@@ -245,37 +241,28 @@ class Reader:
         """The names that are passed on."""
         if self._spec is None:
             return list(there)
-        names = self._spec.selected_fields or [name for name in there if name not in self._spec.removed_fields]
+        names = self._spec.passed(there)
         for name in names:
             if name not in there:
                 raise ColumnError(
                     f"Reader({self._dataset.path}): transform_spec: found no column '{name}', expected some of "
                     f"{list(there)}; change selected_fields, or let func make it"
                 )
-        return list(names)
+        return names
 
 
 def values_of(schema: Unischema, name: str, column: pa.ChunkedArray, where: str) -> np.ndarray:
     """A column's values, whatever they are: ``[rows, ...]``, or objects where a row may lack one or differ in shape."""
     field, array = schema[name], column.combine_chunks()
-    if field.codec not in (None, "ScalarCodec"):
+    if field.is_encoded:
         return decode(field, array, where)
     if pa.types.is_list(array.type):
-        return _stacked(
-            np.fromiter((None if v is None else np.asarray(v) for v in array.to_pylist()), object, len(array))
-        )
+        return stacked([None if v is None else np.asarray(v) for v in array.to_pylist()])
     if array.null_count and pa.types.is_integer(array.type):
         return np.array(array.to_pylist(), object)
     if pa.types.is_decimal(array.type) or pa.types.is_string(array.type) or pa.types.is_binary(array.type):
         return np.fromiter(array.to_pylist(), object, len(array))
     return array.to_numpy(zero_copy_only=False)
-
-
-def _stacked(values: np.ndarray) -> np.ndarray:
-    """Arrays as one if they have one shape."""
-    if values.dtype != object or not len(values) or not all(isinstance(v, np.ndarray) for v in values):
-        return values
-    return np.stack(list(values)) if len({v.shape for v in values}) == 1 else values
 
 
 @lru_cache(maxsize=64)

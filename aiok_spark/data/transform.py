@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,10 @@ class TransformSpec:
                 "TransformSpec: found removed_fields and selected_fields, expected one of them; leave one out"
             )
 
+    def passed(self, there: Iterable[str]) -> list[str]:
+        """The names that are passed on, of those that are there."""
+        return list(self.selected_fields or [name for name in there if name not in self.removed_fields])
+
 
 @dataclass(frozen=True)
 class Change:
@@ -71,8 +75,7 @@ class Change:
         arrays = self.columns.of(table)
         if self.spec is None or self.spec.func is None:
             return {name: arrays[name] for name in self.names}
-        given = pd.DataFrame({name: list(a) if a.ndim > 1 else a for name, a in arrays.items()})
-        made = self.spec.func(given)
+        made = self.spec.func(frame_of(arrays))
         kinds = {name: (np.dtype(kind), shape) for name, kind, shape, _ in self.spec.edit_fields}
         return {name: self._array(made, name, *kinds.get(name, (None, None))) for name in self.names}
 
@@ -101,6 +104,11 @@ class Change:
         return values
 
 
+def frame_of(arrays: Arrays) -> pd.DataFrame:
+    """Columns for pandas, where arrays are values of a column."""
+    return pd.DataFrame({name: list(values) if values.ndim > 1 else values for name, values in arrays.items()})
+
+
 def change_of(columns: Columns, spec: TransformSpec | None) -> Change:
     """How the columns become batches.
 
@@ -118,8 +126,7 @@ def change_of(columns: Columns, spec: TransformSpec | None) -> Change:
                 f"{columns.where}: transform_spec: found no column '{name}', expected some of {there}; "
                 f"{did_you_mean(name, there)}"
             )
-    names = spec.selected_fields or [name for name in there if name not in spec.removed_fields]
-    return Change(columns, tuple(names), spec)
+    return Change(columns, tuple(spec.passed(there)), spec)
 
 
 def _complies(sides: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:

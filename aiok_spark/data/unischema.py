@@ -49,6 +49,11 @@ class UnischemaField:
     codec: str | None = None
     nullable: bool = False
 
+    @property
+    def is_encoded(self) -> bool:
+        """Whether bytes hold arrays or images."""
+        return self.codec not in (None, "ScalarCodec")
+
 
 @dataclass(frozen=True)
 class Unischema:
