@@ -42,7 +42,7 @@ bench: ## Run the benchmarks and print their tables (ARGS=options)
 
 lock: ## Renew requirements/*.txt from pyproject.toml and requirements/dev.in
 	@scripts/setup.sh spark35
-	$(COMPILE) --constraints <(echo 'pyspark==3.5.8') --output-file requirements/spark35.txt requirements/examples.in
+	$(COMPILE) --constraints <(echo 'pyspark==3.5.8') --output-file requirements/spark35.txt requirements/examples.in --extra tensorflow
 	$(COMPILE) --constraints <(echo 'pyspark==4.1.4') --output-file requirements/spark41.txt --extra connect
 	$(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate requirements/compat.in --override requirements/compat.overrides --constraints <(grep -E '^(torch|nvidia-[a-z0-9-]+|triton|cuda-[a-z]+)==' requirements/spark35.txt) --output-file requirements/compat.txt
 

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
+from aiok_spark.core.object_store import SCHEMES, open_s3
+
 
 def open_system(place: str, options: Mapping[str, Any] | None = None) -> tuple[Any, str]:
     """The file system of a path or URI, and the path on it.
@@ -17,7 +19,8 @@ def open_system(place: str, options: Mapping[str, Any] | None = None) -> tuple[A
     place : str
         A local path, or a URI.
     options : mapping, optional
-        For fsspec's file system of the scheme, such as credentials and the endpoint of an object store.
+        Such as credentials and the endpoint of an object store: for S3 those of ``open_s3``, for any other scheme
+        those of its file system in fsspec.
 
     Raises
     ------
@@ -30,12 +33,19 @@ def open_system(place: str, options: Mapping[str, Any] | None = None) -> tuple[A
         return fs.LocalFileSystem(), place
     if place.startswith("file:"):  # Spark writes file:/a and file:///a
         return fs.LocalFileSystem(), "/" + place.removeprefix("file:").lstrip("/")
+    if place.partition("://")[0] in SCHEMES:
+        return open_s3(place, options or {})
     if options:
         return _by_fsspec(place, "not tried, as there are storage options", options)
     try:
         return fs.FileSystem.from_uri(place)
     except (OSError, ValueError) as first:
         return _by_fsspec(place, first, {})
+
+
+def renames_directories(system: Any) -> bool:
+    """Whether the file system renames a directory in one step, as object stores cannot."""
+    return system.type_name in ("local", "hdfs") or "hdfs" in system.type_name
 
 
 def stamps(files: Iterable[str], options: Mapping[str, Any] | None = None) -> list[list[Any]]:

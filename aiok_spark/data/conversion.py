@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ from pyspark.sql.types import ArrayType, DoubleType, FloatType, NullType, Struct
 
 from aiok_spark.core import compat, execution
 from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError
-from aiok_spark.core.files import open_system, stamps
+from aiok_spark.core.files import open_system, renames_directories, stamps
 from aiok_spark.core.schema import column, element, is_plain, put_columns, same_shape
 from aiok_spark.data.dataset import COMMON, MANIFEST, Dataset
 from aiok_spark.data.delta import delta_of
@@ -36,7 +37,15 @@ _TAG = "_aiok_dataset"
 Part = dict[str, Any]
 
 
-def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: str, key: str = "") -> Dataset:
+def convert(
+    df: DataFrame,
+    place: str | None,
+    about: dict[str, Any],
+    *,
+    label: str,
+    key: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> Dataset:
     """Write the rows of a DataFrame as a dataset, or find that it is there.
 
     Parameters
@@ -51,6 +60,8 @@ def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: s
         Who asks, for messages.
     key : str
         Name of the content, if it has one that others share; by default known for a plain Parquet scan alone.
+    options : mapping, optional
+        Of the file system, such as credentials.
     """
     written = _written(df.schema, about["dtype"], label)
     vectors = [f.name for f in df.schema.fields if isinstance(f.dataType, VectorUDT)]
@@ -62,19 +73,20 @@ def convert(df: DataFrame, place: str | None, about: dict[str, Any], *, label: s
     except PySparkException as e:  # Connect can only tell by writing
         raise _not_writable(parent, e, label) from e
     name = source_key(df, told, key)
-    if name and (found := Dataset.open(f"{parent}/{name}")):
+    if name and (found := Dataset.open(f"{parent}/{name}", options)):
         return found
     own = f"{parent}/{uuid.uuid4().hex}"
-    system, folder = open_system(own)
+    system, folder = open_system(own, options)
     _check_writable(system, folder, label)
     try:
         system.create_dir(folder, recursive=True)
         schema = compat.arrow_schema(written).with_metadata({_SPARK_SCHEMA: written.json()})
-        parts = _write(df, written, schema, own, about)
+        parts = _write(df, written, schema, own, about, options)
         _describe(system, folder, schema, parts)
-        made = Dataset.sealed(own, {p["file"]: p["rows"] for p in parts}, {**told, "shared": bool(name), **_source(df)})
+        told = {**told, "shared": bool(name), **_source(df)}
+        made = Dataset.sealed(own, {p["file"]: p["rows"] for p in parts}, told, options)
     except BaseException:
-        delete(own)
+        delete(own, options)
         raise
     return _renamed(made, f"{parent}/{name}") if name else made
 
@@ -96,9 +108,9 @@ def dataset_of(df: DataFrame) -> Dataset | None:
     return found if isinstance(found, Dataset) else None
 
 
-def delete(path: str) -> None:
+def delete(path: str, options: Mapping[str, Any] | None = None) -> None:
     """Remove a dataset's directory, if it is there; the manifest first, so that nobody takes a part for the whole."""
-    system, folder = open_system(path)
+    system, folder = open_system(path, options)
     if system.get_file_info(f"{folder}/{MANIFEST}").type == fs.FileType.File:
         system.delete_file(f"{folder}/{MANIFEST}")
     if system.get_file_info(folder).type == fs.FileType.Directory:
@@ -147,7 +159,14 @@ def _written(schema: StructType, dtype: str | None, label: str) -> StructType:
     return StructType(made)
 
 
-def _write(df: DataFrame, written: StructType, schema: pa.Schema, place: str, about: dict[str, Any]) -> list[Part]:
+def _write(
+    df: DataFrame,
+    written: StructType,
+    schema: pa.Schema,
+    place: str,
+    about: dict[str, Any],
+    options: Mapping[str, Any] | None,
+) -> list[Part]:
     """Write the rows; gives what is told of each file: its name, rows and row groups."""
     write = partial(
         write_part,
@@ -155,6 +174,7 @@ def _write(df: DataFrame, written: StructType, schema: pa.Schema, place: str, ab
         schema=schema,
         compression=about["compression"],
         group_bytes=about["rowGroupBytes"],
+        options=options,
     )
     told = execution.map_columns(df, [(f.name, f.dataType) for f in written.fields], write, WRITTEN)
     return compat.to_arrow(told).to_pylist()
@@ -193,14 +213,23 @@ def _not_writable(folder: str, error: Exception, label: str) -> ParamError:
 
 def _renamed(made: Dataset, target: str) -> Dataset:
     """The dataset under its shared name; who comes second takes what the first has left there."""
-    system, source = open_system(made.path)
-    _, folder = open_system(target)
-    if Dataset.open(target) is None:
-        delete(target)  # what a deletion has left
-        with suppress(OSError):  # of the second, where directories are not renamed onto one another
-            system.move(source, folder)
-    found = Dataset.open(target)
+    system, source = open_system(made.path, made.options)
+    _, folder = open_system(target, made.options)
+    if Dataset.open(target, made.options) is None:
+        if renames_directories(system):
+            delete(target)  # what a deletion has left
+            with suppress(OSError):  # of the second, where directories are not renamed onto one another
+                system.move(source, folder)
+        else:
+            _copied(system, made, source, folder)
+    found = Dataset.open(target, made.options)
     if found is None:
         raise DataError(f"Dataset({target}): found that {made.path} cannot be renamed to it; set another cacheDir")
-    delete(made.path)
+    delete(made.path, made.options)
     return found
+
+
+def _copied(system: Any, made: Dataset, source: str, folder: str) -> None:
+    """File by file, the manifest last: files of two writers have different names, and one manifest is the last."""
+    for name in [*(name for name, _ in made.files), COMMON, MANIFEST]:
+        system.copy_file(f"{source}/{name}", f"{folder}/{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
@@ -11,6 +12,7 @@ from aiok_spark.data.dataset import Dataset
 from aiok_spark.data.loader import TorchLoader
 
 if TYPE_CHECKING:
+    from aiok_spark.data.tf_dataset import TfDataset
     from aiok_spark.data.torch_dataset import TorchDataset
 
 
@@ -22,6 +24,7 @@ def make_spark_converter(
     *,
     parent_cache_dir_url: str | None = None,
     cache_key: str = "",
+    storage_options: Mapping[str, Any] | None = None,
 ) -> SparkDatasetConverter:
     """Write a DataFrame as a Parquet dataset, or find that it is written, and give loaders for it.
 
@@ -40,6 +43,9 @@ def make_spark_converter(
         ``petastorm.spark.converter.parentCacheDirUrl`` says, or ``aiok_datasets`` in the warehouse.
     cache_key : str
         A name for the content, under which other sessions find it; a plain Parquet scan needs none.
+    storage_options : mapping, optional
+        Of the directory's file system, such as an object store's credentials (see ``aiok_spark.core.files``); they go
+        to the executors and into a pickled converter, and are written nowhere.
 
     Examples
     --------
@@ -54,7 +60,10 @@ def make_spark_converter(
         "compression": compression_codec or "uncompressed",
         "rowGroupBytes": parquet_row_group_size_bytes,
     }
-    return SparkDatasetConverter(convert(df, parent_cache_dir_url, about, label="make_spark_converter", key=cache_key))
+    label = "make_spark_converter"
+    return SparkDatasetConverter(
+        convert(df, parent_cache_dir_url, about, label=label, key=cache_key, options=storage_options)
+    )
 
 
 class SparkDatasetConverter:
@@ -89,7 +98,7 @@ class SparkDatasetConverter:
         return self.dataset.rows
 
     def make_torch_dataloader(self, **options: Any) -> TorchLoader:
-        """Batches of tensors; options are those of ``TorchLoader``."""
+        """Batches of tensors; options are those of ``Loader``."""
         return TorchLoader(self.dataset, **options)
 
     def make_torch_dataset(self, **options: Any) -> TorchDataset:
@@ -98,6 +107,12 @@ class SparkDatasetConverter:
 
         return TorchDataset(self.dataset, **options)
 
+    def make_tf_dataset(self, **options: Any) -> TfDataset:
+        """Batches as a ``tf.data.Dataset``, in a ``with`` block; options are those of ``Loader``."""
+        from aiok_spark.data.tf_dataset import TfDataset
+
+        return TfDataset(self.dataset, **options)
+
     def delete(self) -> None:
         """Remove the files."""
-        delete(self.dataset.path)
+        delete(self.dataset.path, self.dataset.options)

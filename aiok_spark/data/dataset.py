@@ -65,16 +65,18 @@ class Dataset:
         return cls(path, tuple((name, rows) for name, rows in told.pop("files")), told, options=options or {})
 
     @classmethod
-    def sealed(cls, path: str, rows: Mapping[str, int], about: dict[str, Any]) -> Dataset:
+    def sealed(
+        cls, path: str, rows: Mapping[str, int], about: dict[str, Any], options: Mapping[str, Any] | None = None
+    ) -> Dataset:
         """Write the manifest of a directory's files, with the rows of each; all else there is removed."""
-        system, folder = open_system(path)
+        system, folder = open_system(path, options)
         for info in system.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
             if info.base_name not in (*rows, COMMON):  # of a task that Spark tried again
                 system.delete_file(info.path)
         files = tuple(sorted(rows.items()))
         with system.open_output_stream(f"{folder}/{MANIFEST}") as out:
             out.write(json.dumps({**about, "files": files}, indent=1).encode())
-        return cls(path, files, about)
+        return cls(path, files, about, options=options or {})
 
     @property
     def rows(self) -> int:

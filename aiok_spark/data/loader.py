@@ -1,10 +1,10 @@
-"""Rows of a dataset as batches of torch tensors."""
+"""Rows of a dataset as batches: of numpy arrays, or of torch tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from aiok_spark.core.errors import DataError, ParamError
 from aiok_spark.data.arrays import Arrays, Columns
@@ -15,19 +15,21 @@ from aiok_spark.data.passes import Order, Reading, Source, batches
 from aiok_spark.data.prefetch import PREFETCH_BYTES
 from aiok_spark.data.transform import TransformSpec, change_of
 
+L = TypeVar("L", bound="Loader")
 
-class TorchLoader:
-    """Batches of a dataset, as dicts of tensors by column; each pass gives every row of the shard once.
 
-    Numbers and booleans become tensors ``[rows]``, lists of equal length ``[rows, length]``, arrays and
-    images of petastorm's codecs ``[rows, *shape]``; strings, if they are asked for, a list.
+class Loader:
+    """Batches of a dataset, as dicts of numpy arrays by column; each pass gives every row of the shard once.
+
+    Numbers and booleans become arrays ``[rows]``, lists of equal length ``[rows, length]``, arrays and
+    images of petastorm's codecs ``[rows, *shape]``; strings, if they are asked for, ``[rows]`` of objects.
 
     Parameters
     ----------
     dataset : Dataset
         What to read.
     columns : sequence of str, optional
-        By default all that a tensor can hold.
+        By default all numbers, booleans, lists, arrays and images.
     batch_size : int
         Rows of a batch; the last one of a pass may have fewer.
     num_epochs : int, optional
@@ -62,7 +64,7 @@ class TorchLoader:
     DataError
         If a file is not what the manifest says, or whole numbers have nulls.
     ColumnTypeError
-        If a tensor cannot hold a column that is asked for.
+        If an array cannot hold a column that is asked for.
     """
 
     def __init__(
@@ -87,12 +89,13 @@ class TorchLoader:
     ) -> None:
         if min(batch_size, workers_count) < 1 or (num_epochs is not None and num_epochs < 1):
             raise ValueError(
-                f"TorchLoader: found batch_size={batch_size}, num_epochs={num_epochs}, workers_count={workers_count}, "
-                "expected at least 1; change it"
+                f"{self._label}: found batch_size={batch_size}, num_epochs={num_epochs}, "
+                f"workers_count={workers_count}, expected at least 1; change it"
             )
         if (cur_shard is None) != (shard_count is None):
             raise ValueError(
-                f"TorchLoader: found cur_shard={cur_shard}, shard_count={shard_count}, expected both or none; set both"
+                f"{self._label}: found cur_shard={cur_shard}, shard_count={shard_count}, expected both or none; "
+                "set both"
             )
         self._dataset, self._epochs = dataset, num_epochs
         self._shard, self._equal = (cur_shard or 0, shard_count or 1), equal_shards
@@ -101,7 +104,7 @@ class TorchLoader:
         self._order = Order(batch_size, shuffling_queue_capacity, shuffle, seed)
         self._reading = Reading(
             dataset,
-            change_of(Columns(dataset, columns, "TorchLoader"), transform_spec),
+            change_of(Columns(dataset, columns, self._label), transform_spec),
             row_filter(filters),
             threads=workers_count,
             budget=prefetch_bytes,
@@ -109,12 +112,16 @@ class TorchLoader:
         )
         if local_cache and not self._reading.keeps_rows:
             raise ParamError(
-                f"TorchLoader({dataset.path}): local_cache: found it together with filters or a function, expected "
+                f"{self._label}({dataset.path}): local_cache: found it together with filters or a function, expected "
                 "neither; leave it out, or convert the rows that they give"
             )
         self._cache = local_cache
         self._groups: list[Group] | None = None
         self._start = self._at = (0, 0)  # pass, and batches of it: where the next loop starts, and where this one is
+
+    @property
+    def _label(self) -> str:
+        return type(self).__name__
 
     @property
     def rows(self) -> int:
@@ -126,11 +133,11 @@ class TorchLoader:
         """Batches of a pass; TypeError if only reading tells."""
         if not self._reading.keeps_rows:
             raise TypeError(
-                "TorchLoader: found filters or transform_spec, expected none; how many rows are left is unknown"
+                f"{self._label}: found filters or transform_spec, expected none; how many rows are left is unknown"
             )
         return (self.rows + self._order.batch - 1) // self._order.batch
 
-    def __enter__(self) -> TorchLoader:
+    def __enter__(self: L) -> L:
         """The loader itself, as petastorm's users expect."""
         return self
 
@@ -153,7 +160,7 @@ class TorchLoader:
         for name, value in self._identity().items():
             if state.get(name) != value:
                 raise DataError(
-                    f"TorchLoader({self._dataset.path}): {name}: found {state.get(name)} in the state, expected "
+                    f"{self._label}({self._dataset.path}): {name}: found {state.get(name)} in the state, expected "
                     f"{value}; make the loader as it was"
                 )
         self._start = self._at = state["epoch"], state["batch"]
@@ -176,12 +183,19 @@ class TorchLoader:
             self._at = epoch, skip
             for batch in batches(source, self._groups, self._order, epoch, skip):
                 self._at = epoch, self._at[1] + 1
-                yield self._tensors(batch)
+                yield self._given(batch)
             if self._at[1] == 0:
                 return  # there are no rows, so there is no end
             self._at, skip = (epoch + 1, 0), 0
 
-    def _tensors(self, batch: Arrays) -> dict[str, Any]:
+    def _given(self, batch: Arrays) -> dict[str, Any]:
+        return batch
+
+
+class TorchLoader(Loader):
+    """A ``Loader`` that gives torch tensors; strings, if they are asked for, as a list."""
+
+    def _given(self, batch: Arrays) -> dict[str, Any]:
         import torch
 
         made: dict[str, Any] = {}

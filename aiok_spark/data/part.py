@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +17,12 @@ _UNFINISHED = "_"  # readers of Parquet directories leave out names that start w
 
 
 def write_part(
-    batches: Iterator[pa.RecordBatch], place: str, schema: pa.Schema, compression: str, group_bytes: int
+    batches: Iterator[pa.RecordBatch],
+    place: str,
+    schema: pa.Schema,
+    compression: str,
+    group_bytes: int,
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Write a partition's rows as one Parquet file, and tell its name; no rows, no file.
 
@@ -36,6 +41,8 @@ def write_part(
         A codec of pyarrow's; "uncompressed" for none.
     group_bytes : int
         Size of a row group in memory.
+    options : mapping, optional
+        Of the file system, such as credentials.
 
     Yields
     ------
@@ -44,7 +51,7 @@ def write_part(
     """
     from pyspark import TaskContext
 
-    system, folder = open_system(place)
+    system, folder = open_system(place, options)
     # The rows of a dataset are in the order of its files' names, which is that of the partitions.
     name = f"part-{TaskContext.get().partitionId():05d}-{uuid.uuid4().hex}.parquet"
     rows = groups = 0

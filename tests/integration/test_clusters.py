@@ -88,19 +88,41 @@ def test_the_main_job_on_yarn_with_all_its_files_on_hdfs(yarn):
     assert not [name for name in hdfs_names(yarn, "/tmp/main_job") if name.startswith("_work")]
 
 
+@pytest.mark.skipif(pyspark.__version__ >= "4", reason="tried with Spark 3.5")
+def test_a_dataset_on_hdfs_is_read_without_spark(yarn):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from aiok_spark.data import Dataset, TorchLoader
+    from aiok_spark.data.found import find
+
+    system, folder = hdfs(yarn)("/tmp/my sets/über")
+    system.create_dir(folder, recursive=True)
+    for i in range(3):
+        with system.open_output_stream(f"{folder}/part-{i}.parquet") as out:
+            pq.write_table(pa.table({"row": range(100 * i, 100 * i + 100)}), out, row_group_size=30)
+    place = hdfs_url(yarn) + "/tmp/my sets/über"
+    made = Dataset.sealed(place, {f"part-{i}.parquet": 100 for i in range(3)}, {})
+    assert find(place).urls == made.urls
+    for loader in (TorchLoader(made, batch_size=64), TorchLoader(find(place), batch_size=64, workers_count=3)):
+        assert [row for batch in loader for row in batch["row"].tolist()] == list(range(300))
+
+
 def assert_good(told, master):
     assert f"master {master}" in told
     assert float(told.split("AUC ")[1].split(",")[0]) > 0.99
     assert "(0, '" in told and "(1, '" in told
 
 
-def hdfs(yarn):
-    import re
+def hdfs_url(yarn):
+    site = (Path(yarn["HADOOP_CONF_DIR"]) / "core-site.xml").read_text()
+    return re.search(r"hdfs://[\w.:-]+", site)[0]
 
+
+def hdfs(yarn):
     from aiok_spark.core.files import open_system
 
-    site = (Path(yarn["HADOOP_CONF_DIR"]) / "core-site.xml").read_text()
-    return lambda path: open_system(re.search(r"hdfs://[\w.:-]+", site)[0] + path)
+    return lambda path: open_system(hdfs_url(yarn) + path)
 
 
 def hdfs_names(yarn, path):
