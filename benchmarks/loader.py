@@ -22,7 +22,7 @@ FLOATS, INTS = 13, 26
 FILES = 8
 BATCH, WINDOW = 8192, 200_000
 PASSES = 3
-_COMPAT = ROOT / ".venv-compat/bin/python"
+COMPAT = ROOT / ".venv-compat/bin/python"
 
 
 def main(rows: int | None, quick: bool) -> None:
@@ -34,7 +34,7 @@ def main(rows: int | None, quick: bool) -> None:
     print("   Best of the passes; a batch is copied into tensors that are there. Rows: those of the pass with fewest.")
     with tempfile.TemporaryDirectory() as folder:
         for name, count in {"whole": rows, "few": min(rows, SLOW_ROWS)}.items():
-            _write(Path(folder, name), count)
+            write(Path(folder, name), count)
         place, few = f"{folder}/whole", f"{folder}/few"
         _ipc(place, f"{folder}/rows.arrow")
         found = {
@@ -44,11 +44,11 @@ def main(rows: int | None, quick: bool) -> None:
             "aiok_spark, local cache, shuffled": run(ours, place=place, window=WINDOW, cache=f"{folder}/cache"),
             "bare Arrow memory map": run(bare, file=f"{folder}/rows.arrow"),
         }
-        if _COMPAT.exists():
+        if COMPAT.exists():
             found |= {
-                "petastorm BatchedDataLoader": run(petastorm, str(_COMPAT), place=place),
-                "petastorm BatchedDataLoader, shuffled": run(petastorm, str(_COMPAT), place=place, window=WINDOW),
-                "petastorm's default, few rows": run(petastorm, str(_COMPAT), place=few, single=True),
+                "petastorm BatchedDataLoader": run(petastorm, str(COMPAT), place=place),
+                "petastorm BatchedDataLoader, shuffled": run(petastorm, str(COMPAT), place=place, window=WINDOW),
+                "petastorm's default, few rows": run(petastorm, str(COMPAT), place=few, single=True),
             }
         else:
             print("   petastorm: skipped, there is no .venv-compat (scripts/setup.sh compat makes it)")
@@ -75,7 +75,7 @@ def ours(place: str, window: int = 0, cache: str | None = None) -> Iterator[Fact
 
     loader = TorchLoader(find(place), batch_size=BATCH, shuffling_queue_capacity=window, local_cache=cache)
     for _ in range(PASSES):
-        yield _consumed(loader)
+        yield consumed(loader)
 
 
 def bare(file: str) -> Iterator[Facts]:
@@ -84,7 +84,7 @@ def bare(file: str) -> Iterator[Facts]:
         with pa.memory_map(file) as source:
             reader = pa.ipc.open_file(source)
             batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-            yield _consumed(
+            yield consumed(
                 {n: torch.from_numpy(c.to_numpy()) for n, c in zip(b.schema.names, b, strict=True)} for b in batches
             )
 
@@ -97,10 +97,10 @@ def petastorm(place: str, window: int = 0, single: bool = False) -> Iterator[Fac
     for _ in range(PASSES):
         reader = make_batch_reader(f"file://{place}", shuffle_row_groups=bool(window))
         with kind(reader, batch_size=BATCH, shuffling_queue_capacity=window) as loader:
-            yield _consumed(loader)
+            yield consumed(loader)
 
 
-def _consumed(batches: Iterable[dict[str, Any]]) -> Facts:
+def consumed(batches: Iterable[dict[str, Any]]) -> Facts:
     """Copy each batch into tensors that are there, as a step of a training on another device would."""
     places: dict[str, torch.Tensor] = {}
     rows = 0
@@ -114,7 +114,7 @@ def _consumed(batches: Iterable[dict[str, Any]]) -> Facts:
     return {"rows": rows, **spent}
 
 
-def _write(folder: Path, rows: int) -> None:
+def write(folder: Path, rows: int) -> None:
     folder.mkdir()
     random = np.random.default_rng(0)
     for i, part in enumerate(np.array_split(np.arange(rows), FILES)):

@@ -19,6 +19,8 @@ SHOWN = {
     "features": ["by hand", "sequences: SequenceBuilder", "joins: LookupJoin"],
     "tasks": ["pyspark.daemon", "aiok_spark.core.daemon"],
     "loader": ["bare Arrow memory map", "petastorm", "20000 of 20000"],
+    "writing": ["df.write.parquet", "make_spark_converter"],
+    "images": ["images: "],  # and no more without petastorm's environment
     "readings": ["aiok_spark", "petastorm"],
     "local": ["import to first score", "Arrow, all stages", "JVM started: no"],
     "feed": ["TorchDistributor, num_workers=1 (default)", "ours, first pass", "same sums: yes"],

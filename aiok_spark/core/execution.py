@@ -1,10 +1,10 @@
 """How Spark runs row-local steps: chosen here, never in a stage.
 
-Expressions first: what Catalyst can say exactly never leaves the JVM.  Otherwise kernels run as
-scalar UDFs, one for each independent component of the run, so that Spark prunes columns, pushes
-filters, and leaves all other columns where they are: on Arrow arrays (Spark 4.1), or on pandas
-columns with a null mask (before).  ``mapInArrow`` moves whole rows, hides the plan behind it, and
-is used only where strings or lists must cross on Spark 3.5.
+First what never leaves the JVM: expressions, where Catalyst can say the same exactly, and joins with
+fitted tables.  Otherwise kernels run as scalar UDFs, one for each independent component of the run,
+so that Spark prunes columns, pushes filters, and leaves all other columns where they are: on Arrow
+arrays (Spark 4.1), or on pandas columns with a null mask (before).  ``mapInArrow`` moves whole rows,
+hides the plan behind it, and is used only where strings or lists must cross on Spark 3.5.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -66,18 +67,16 @@ def transform(stage: RowLocal, df: DataFrame) -> DataFrame:
     """Lay a stage's steps over a DataFrame; no job runs."""
     schema = df.schema
     names = stage.transformSchema(schema).names
-    steps = stage._steps(schema)
     run = run_of(df)
-    made = _expressions(stage, steps) if _forced.get() in (None, "expressions") else None
-    if made is not None:
+    if (lay := _without_python(stage, schema)) is not None:
         if run is None:
-            return put_columns(df, made)
-        written = {name for step in steps for name in step.writes}
-        read = {name for step in steps for name in step.reads}
+            return lay(df)
+        read, written = set(stage._inputs()), set(stage._outputs())
         if not (read | written) & run.written and not written & run.read:
             # The stage does not touch what the run makes, so it may as well come before the crossing.
-            hoisted = Run(put_columns(run.source, made), run.steps, tuple(names))
+            hoisted = Run(lay(run.source), run.steps, tuple(names))
             return tag(_cross(hoisted), hoisted)
+    steps = stage._steps(schema)
     run = run.extended(steps, names) if run else Run(df, tuple(steps), tuple(names))
     return tag(_cross(run), run)
 
@@ -138,6 +137,16 @@ def map_columns(
     unpack = ship.pack(spark, ([c.program for c in components], function))
     call = worker.read_caller(unpack, [(name, compat.arrow_type(kind)) for name, kind in carried], types)
     return crossing.mapInArrow(call, compat.spark_schema(schema))
+
+
+def _without_python(stage: RowLocal, schema: StructType) -> Callable[[DataFrame], DataFrame] | None:
+    """How to lay a stage over a DataFrame so that all of it stays in the JVM, if that is possible and best."""
+    if _forced.get() is None and (joined := stage._joined(schema)) is not None:
+        return joined
+    if _forced.get() not in (None, "expressions"):
+        return None
+    made = _expressions(stage, stage._steps(schema))
+    return None if made is None else partial(put_columns, made=made)
 
 
 def _expressions(stage: RowLocal, steps: list[Step]) -> list[tuple[StructField, Column]] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pyspark import ml
@@ -179,6 +179,10 @@ class RowLocal(Stage):
 
         The columns come cast to ``types``, which are the kernel's.
         """
+        return None
+
+    def _joined(self, schema: StructType) -> Callable[[DataFrame], DataFrame] | None:
+        """The same meaning as joins with tables that were fitted, for rows of a schema, where those serve better."""
         return None
 
     def _row_kernel(self) -> RowKernel | Sequence[RowKernel] | None:

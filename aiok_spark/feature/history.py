@@ -8,10 +8,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from aiok_spark.core.schema import column
-from aiok_spark.feature.events import TIME
 
 HISTORY = "__aiok_history"
-_EVENT, _PAST, _FIRST, _RECENT = "__aiok_event", "__aiok_past", "__aiok_first", "__aiok_recent"
+_EVENT, _PAST, _RECENT = "__aiok_event", "__aiok_past", "__aiok_recent"
 
 
 def with_history(
@@ -38,7 +37,6 @@ def with_history(
     first of each time and passed on to the others of that time. One shuffle and one sort (two with gaps).
     """
     in_order = Window.partitionBy(*by).orderBy(*order)
-    so_far = in_order.rowsBetween(Window.unboundedPreceding, 0)
     df = placed.withColumn(_EVENT, event)
     if gaps:
         # A frame counts rows, so events that are left out have to be apart from the others.
@@ -48,6 +46,7 @@ def with_history(
         past = F.last(column(_RECENT), ignorenulls=True).over(in_order.rowsBetween(Window.unboundedPreceding, -1))
     else:
         past = F.collect_list(column(_EVENT)).over(in_order.rowsBetween(-length, -1))
-    first = ~F.lag(column(TIME)).over(in_order).eqNullSafe(column(TIME))
-    df = df.withColumns({_PAST: past, _FIRST: first})
-    return df.withColumn(HISTORY, F.last(F.when(column(_FIRST), column(_PAST)), ignorenulls=True).over(so_far))
+    # In the same order of the rows, so nothing is sorted again.
+    of_a_time = Window.partitionBy(*by, order[0]).orderBy(*order[1:])
+    whole = of_a_time.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    return df.withColumn(_PAST, past).withColumn(HISTORY, F.first(column(_PAST)).over(whole))

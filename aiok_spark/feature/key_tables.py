@@ -21,6 +21,8 @@ from aiok_spark.kernels.hashing import cross_keys, seed_of, value_keys
 from aiok_spark.kernels.keyed import Numbers
 from aiok_spark.kernels.keyindex import KeyIndex
 
+_GROUP, _CELL = "__aiok_group", "__aiok_cell"  # which of the keys, and its values
+
 
 class KeyTables:
     """What a fit found out about the keys, a table for each of ``_keys``.
@@ -103,24 +105,27 @@ class Aggregated:
         types = {f.name: plain_type(f.dataType) for f in dataset.schema.fields}
         self.names = [list(names) for names in keys]
         self.kinds = {n: types[n].simpleString() for names in keys for n in names}
-        cells = [
-            F.struct(
-                F.lit(group).alias("group"),
-                F.array(*[column(n).cast(types[n]).cast("string") for n in names]).alias("values"),
-            )
-            for group, names in enumerate(keys)
-        ]
         by, numbers = by or {}, numbers or {}
         others = [value.alias(name) for name, value in {**by, **numbers}.items()]
-        rows = dataset.select(*others, F.explode(F.array(*cells)).alias("cell"))
+        texts = [[column(n).cast(types[n]).cast("string") for n in names] for names in keys]
+        # Where each key is of one column, its text alone is grouped faster than an array.
+        single = all(len(names) == 1 for names in keys)
+        cells = [(cell[0] if single else F.array(*cell)).alias(f"{_CELL}{i}") for i, cell in enumerate(texts)]
+        rows = dataset.select(*others, *cells).unpivot(
+            [column(name) for name in (*by, *numbers)], [F.col(f"{_CELL}{i}") for i in range(len(cells))], _GROUP, _CELL
+        )
         sums = [
             made.alias(f"{what}_{name}")
             for name in numbers
             for what, made in (("count", F.count(column(name))), ("sum", F.sum(column(name))))
         ]
-        groups = [F.col("cell.group"), F.col("cell.values"), *[column(name) for name in by]]
-        found = compat.to_arrow(rows.groupBy(*groups).agg(F.count(F.lit(1)).alias("rows"), *sums))
-        self.parts = [found.filter(pc.equal(found["group"], group)).combine_chunks() for group in range(len(keys))]
+        counted = rows.groupBy(_GROUP, _CELL, *[column(name) for name in by])
+        found = compat.to_arrow(counted.agg(F.count(F.lit(1)).alias("rows"), *sums))
+        values = found[_CELL].combine_chunks()
+        if single:
+            values = pa.ListArray.from_arrays(np.arange(len(values) + 1, dtype=np.int32), values)
+        found = found.append_column("values", values).drop_columns([_CELL])
+        self.parts = [found.filter(pc.equal(found[_GROUP], f"{_CELL}{i}")).combine_chunks() for i in range(len(keys))]
         self._refuse_empty(label)
         self.keys, self.salt = self._hashed()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +16,16 @@ from pyspark.sql.types import ArrayType, DataType, DoubleType, LongType, NullTyp
 from aiok_spark.core import compat
 from aiok_spark.core.errors import ColumnTypeError, ParamError
 from aiok_spark.core.params import HasOutputCols, param, to_name_groups, to_names
-from aiok_spark.core.schema import find_fields, is_categorical, require
+from aiok_spark.core.schema import column, find_fields, is_categorical, put_columns, require
 from aiok_spark.core.stage import RowLocalModel, Stage
 from aiok_spark.core.steps import Prepared
 from aiok_spark.feature.encoding import key, plain_type
 from aiok_spark.feature.key_tables import KeyTables
 from aiok_spark.kernels.keyed import Lookup, Numbers, lookup_keys, lookup_row, lookup_values
 from aiok_spark.kernels.program import Kernel, RowKernel
+
+_PREFIX = "__aiok_key"
+_MOST_JOINS, _MOST_JOINED = 4, 1_000_000  # tables, and keys in them, up to which a join is chosen on Spark
 
 
 class HasCrosses(Stage, HasOutputCols):
@@ -168,6 +171,29 @@ class KeyedModel(HasKeys, RowLocalModel):
             )
         ]
 
+    def _joined(self, schema: StructType) -> Callable[[DataFrame], DataFrame] | None:
+        sizes = self._tables().sizes
+        # Each join costs a task and a broadcast, whatever the rows are.
+        return self._join if len(sizes) <= _MOST_JOINS and sum(sizes) <= _MOST_JOINED else None
+
+    def _join(self, dataset: DataFrame) -> DataFrame:
+        """By the same 64-bit keys as the kernel, which Spark joins faster than texts."""
+        names = self.transformSchema(dataset.schema).names
+        inputs, spark = self._input_fields(dataset.schema), compat.session_of(dataset)
+        columns = [column(f.name).cast(t) for f, t in zip(inputs, self._kernel_types(inputs), strict=True)]
+        keys = key_columns(columns, self._positions(), self._tables().salt)
+        joined, values = dataset, []
+        for group, wanted in enumerate(keys):
+            fitted, name = self._tables().keys(group), f"{_PREFIX}{group}"
+            numbers = self._numbers(group)
+            arrays = {f"{name}_{i}": _arrow(n[:-1]) for i, n in enumerate(numbers)}
+            right = compat.from_arrow(spark, pa.table({name: fitted, **arrays}))
+            joined = joined.join(right.hint("broadcast"), wanted == F.col(name), "left")
+            for i, n in enumerate(numbers):
+                value = F.coalesce(F.col(f"{name}_{i}"), _literal(n[-1]))
+                values.append(F.element_at(value, (columns[-1] + 1).cast("int")) if self._with_fold else value)
+        return put_columns(joined, list(zip(self._checked_outputs(dataset.schema), values, strict=True)), names)
+
     def _row_kernel(self) -> RowKernel:
         found, numbers = self._tables(), list(map(self._numbers, range(len(self._keys()))))
         by_key = [
@@ -181,6 +207,15 @@ class KeyedModel(HasKeys, RowLocalModel):
             columns=[(name, Integral if found.kinds[name] == "bigint" else str) for name in self._inputs()],
             seed=found.seed,
         )
+
+
+def _arrow(numbers: Numbers) -> pa.Array:
+    """A number of each key, or of each key and fold."""
+    return pa.array(numbers if numbers.ndim == 1 else list(numbers))
+
+
+def _literal(number: Any) -> Column:
+    return F.lit(number.item()) if number.ndim == 0 else F.array(*[F.lit(n) for n in number.tolist()])
 
 
 def key_columns(columns: list[Column], groups: Sequence[Sequence[int]], salt: int) -> list[Column]:

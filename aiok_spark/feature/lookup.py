@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from numbers import Integral
 from operator import and_
@@ -206,7 +206,10 @@ class LookupModel(Lookup, RowLocalModel):
 
     # On Spark, where a join beats a crossing into Python
 
-    def _transform(self, dataset: DataFrame) -> DataFrame:
+    def _joined(self, schema: StructType) -> Callable[[DataFrame], DataFrame]:
+        return self._join
+
+    def _join(self, dataset: DataFrame) -> DataFrame:
         names = self.transformSchema(dataset.schema).names
         keys, wanted = self._input_fields(dataset.schema), self._columns()
         table = self._table().select([*(f"k{i}" for i in range(len(keys))), *dict.fromkeys(wanted)])
