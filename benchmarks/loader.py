@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import torch
 
 from benchmarks.measure import cost
-from benchmarks.process import ROOT, Facts, Outcome, run
+from benchmarks.process import ROOT, Facts, Outcome, facts_of, run
 
 ROWS, QUICK_ROWS = 2_000_000, 20_000
 SLOW_ROWS = 100_000  # for the loader that takes rows one by one
@@ -36,9 +36,11 @@ def main(rows: int | None, quick: bool) -> None:
         for name, count in {"whole": rows, "few": min(rows, SLOW_ROWS)}.items():
             write(Path(folder, name), count)
         place, few = f"{folder}/whole", f"{folder}/few"
+        (own,) = facts_of(converted, place=place, to=f"{folder}/own")
         _ipc(place, f"{folder}/rows.arrow")
         found = {
             "aiok_spark": run(ours, place=place),
+            "aiok_spark, converter's files": run(ours, place=own["path"]),
             "aiok_spark, local cache": run(ours, place=place, cache=f"{folder}/cache"),
             "aiok_spark, shuffled": run(ours, place=place, window=WINDOW),
             "aiok_spark, local cache, shuffled": run(ours, place=place, window=WINDOW, cache=f"{folder}/cache"),
@@ -47,6 +49,7 @@ def main(rows: int | None, quick: bool) -> None:
         if COMPAT.exists():
             found |= {
                 "petastorm BatchedDataLoader": run(petastorm, str(COMPAT), place=place),
+                "petastorm BatchedDataLoader, converter's files": run(petastorm, str(COMPAT), place=own["path"]),
                 "petastorm BatchedDataLoader, shuffled": run(petastorm, str(COMPAT), place=place, window=WINDOW),
                 "petastorm's default, few rows": run(petastorm, str(COMPAT), place=few, single=True),
             }
@@ -67,6 +70,15 @@ def _show(found: dict[str, Outcome], of: dict[str, int], rows: int) -> None:
         wanted, given = of.get(name, rows), min(f["rows"] for f in outcome.facts)
         lines.append([name, given / best["wall"], best["wall"], best["cpu"], f"{given} of {wanted}"])
     table.show("passes over the rows", ["loader", "rows/s", "wall s", "CPU-s", "rows"], lines)
+
+
+def converted(place: str, to: str) -> Iterator[Facts]:
+    """The same rows as ``make_spark_converter`` writes them."""
+    from aiok_spark.data import make_spark_converter
+    from benchmarks.session import open_session
+
+    df = open_session().read.parquet(place)
+    yield {"path": make_spark_converter(df, parent_cache_dir_url=f"file://{to}").cache_dir_url.removeprefix("file://")}
 
 
 def ours(place: str, window: int = 0, cache: str | None = None) -> Iterator[Facts]:

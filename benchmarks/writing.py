@@ -24,10 +24,8 @@ def main(rows: int | None, quick: bool) -> None:
     """Run both in processes of their own and print a table."""
     rows = rows or (QUICK_ROWS if quick else ROWS)
     table.heading("writing", spark=pyspark.__version__, rows=rows)
-    print(
-        "   2M rows of 39 numbers from Parquet to Parquet (snappy), one of them changed on the way; the median without"
-    )
-    print("   the first time. Ours counts the rows and writes petastorm's notes and the manifest besides.")
+    print("   39 numbers from Parquet to Parquet (snappy), and one that is computed on the way; the median without the")
+    print("   first time. Ours counts the rows and writes petastorm's notes and the manifest besides.")
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder, "rows"), rows)

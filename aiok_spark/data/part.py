@@ -54,11 +54,13 @@ def write_part(
     system, folder = open_system(place, options)
     # The rows of a dataset are in the order of its files' names, which is that of the partitions.
     name = f"part-{TaskContext.get().partitionId():05d}-{uuid.uuid4().hex}.parquet"
+    codec = compression.replace("uncompressed", "none")
+    texts = [f.name for f in schema if pa.types.is_string(f.type)]  # numbers are read faster without a dictionary
     rows = groups = 0
     for group in _groups(batches, schema, group_bytes):
         if not rows:
             out = system.open_output_stream(f"{folder}/{_UNFINISHED}{name}")
-            writer = pq.ParquetWriter(out, schema, compression=compression.replace("uncompressed", "none"))
+            writer = pq.ParquetWriter(out, schema, compression=codec, use_dictionary=texts)
         writer.write_table(group, row_group_size=len(group))
         rows, groups = rows + len(group), groups + 1
     if rows:
