@@ -38,7 +38,7 @@ class DeltaSource:
         Of the table, from 0.
     timestamp : datetime or str, optional
         A moment (ISO 8601), for the last version before it; not together with ``version``.
-    options : mapping
+    storage_options : mapping
         Of the file system, for this process, such as credentials.
 
     Examples
@@ -50,7 +50,7 @@ class DeltaSource:
     path: str
     version: int | None = None
     timestamp: datetime | str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -69,13 +69,15 @@ class DeltaSource:
         """
         versions = self._versions()
         if self.timestamp is not None:
-            return DeltaSource(self.path, self._table(None).version(), options=self.options)
+            return DeltaSource(self.path, self._table(None).version(), storage_options=self.storage_options)
         if self.version is not None and not 0 <= self.version <= max(versions):
             raise DataError(
                 f"DeltaSource({self.path}): found version {self.version}, expected one in "
                 f"[0, {max(versions)}]; change it"
             )
-        return DeltaSource(self.path, max(versions) if self.version is None else self.version, options=self.options)
+        return DeltaSource(
+            self.path, max(versions) if self.version is None else self.version, storage_options=self.storage_options
+        )
 
     def read(self, spark: SparkSession) -> DataFrame:
         """The rows of the version; later changes of the table are not seen.
@@ -102,7 +104,7 @@ class DeltaSource:
         return df
 
     def _versions(self) -> list[int]:
-        system, folder = open_system(self.path.rstrip("/"), self.options)
+        system, folder = open_system(self.path.rstrip("/"), self.storage_options)
         log = system.get_file_info(fs.FileSelector(f"{folder}/{_LOG}", allow_not_found=True))
         found = [int(commit[1]) for info in log if (commit := _COMMIT.fullmatch(info.base_name))]
         if not found:
@@ -159,7 +161,7 @@ class DeltaSource:
                 f"DeltaSource({self.path}): found neither Delta's jars in the session nor deltalake, expected one; "
                 "install aiok_spark[delta], or add io.delta:delta-spark to spark.jars.packages"
             ) from e
-        options = {key: str(value) for key, value in self.options.items()}
+        options = {key: str(value) for key, value in self.storage_options.items()}
         place = self.path.removeprefix("file://") if self.path.startswith("file:///") else self.path
         try:
             table = DeltaTable(place, version=version, storage_options=options or None)
