@@ -11,7 +11,7 @@ from pyspark.sql.types import DoubleType, StructField
 from aiok_spark.core import execution
 from aiok_spark.core.params import HasInputCols, HasOutputCols
 from aiok_spark.core.stage import RowLocalTransformer
-from aiok_spark.feature import Categorify, Clip, FillMissing, HashBuckets, LogTransform
+from aiok_spark.feature import Categorify, Clip, CountEncode, FillMissing, HashBuckets, LogTransform
 from aiok_spark.kernels import numeric
 
 ARROW_UDF = tuple(map(int, pyspark.__version__.split(".")[:2])) >= (4, 1)
@@ -112,6 +112,25 @@ def test_an_expression_stage_beside_a_kernel_goes_before_the_crossing(numbers, c
     made = kernel_only(["y"], ["y2"]).transform(made)
     assert crossings(plan_of(made, capfd)) == 1
     assert made.columns == ["x", "y", "s", "x2", "h", "y2"]
+
+
+def test_a_join_of_fitted_keys_goes_before_the_crossing(numbers, capfd):
+    counts = CountEncode(inputCols=["s"], outputCols=["n"], verbose=False).fit(numbers)
+    assert "BroadcastHashJoin" in (alone := plan_of(counts.transform(numbers), capfd))
+    assert "ArrowEvalPython" not in alone
+    first, second = kernel_only(["x"], ["x2"]), kernel_only(["x2"], ["x3"])
+    made = second.transform(counts.transform(first.transform(numbers)))
+    plan = plan_of(made, capfd)
+    assert "BroadcastHashJoin" in plan
+    assert plan.count("ArrowEvalPython") == 1
+    assert sorted(row.n for row in made.collect()) == [1, 1, 1]
+
+
+def test_many_keys_cross_with_the_others(numbers, capfd):
+    names = [f"n{i}" for i in range(5)]
+    counts = CountEncode(inputCols=["s"] * 5, outputCols=names, verbose=False).fit(numbers)
+    plan = plan_of(counts.transform(numbers), capfd)
+    assert "Join" not in plan and plan.count("ArrowEvalPython") == 1
 
 
 def test_any_other_operation_ends_the_run(numbers, capfd):
