@@ -68,5 +68,5 @@ class NotLocalError(AiokError, TypeError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """'; did you mean ...?' for a near match, else what there is."""
     known = list(known)
-    near = get_close_matches(name, known, n=1)
+    near = [other for other in known if other.lower() == name.lower()] or get_close_matches(name, known, n=1)
     return f"did you mean '{near[0]}'?" if near else f"there are {known}"

@@ -175,6 +175,15 @@ def same_shape(kind: DataType, value: DataType) -> DataType:
     return ArrayType(value) if isinstance(kind, ArrayType) else value
 
 
+def nullable(kind: DataType) -> DataType:
+    """The type with nulls allowed inside, as a table that was carried through Arrow has it."""
+    if isinstance(kind, ArrayType):
+        return ArrayType(nullable(kind.elementType))
+    if isinstance(kind, StructType):
+        return StructType([StructField(f.name, nullable(f.dataType), True, f.metadata) for f in kind.fields])
+    return kind
+
+
 def carrier(kind: DataType) -> DataType:
     """What a type is outside the JVM: a vector is an array of doubles."""
     return ArrayType(DoubleType()) if isinstance(kind, VectorUDT) else kind

@@ -107,7 +107,7 @@ class Stage(Params, MLReadable, MLWritable):
                     f"{self._label}: outputCols has '{name}' {names.count(name)} times, expected different names; "
                     "rename one"
                 )
-            near = [n for n in schema.names if n != name and n.lower() == name.lower()]
+            near = [n for n in [*schema.names, *names] if n != name and n.lower() == name.lower()]
             if near and name not in schema.names:
                 raise ColumnError(
                     f"{self._label}: outputCols has '{name}', found a column '{near[0]}', expected names that differ "

@@ -234,8 +234,8 @@ class ListEncode(Estimator, _ListEncodeParams):
     def _checked(self, table: pa.Table, name: str) -> pa.Table:
         if len(table) == 0:
             raise DataError(
-                f"{self._label}: inputCols, minFrequency: found no value that is {self.getMinFrequency()} times in "
-                f"column '{name}', expected at least one; lower minFrequency, or leave the column out"
+                f"{self._label}: inputCols: found no value in column '{name}', expected at least one that is not null, "
+                f"minFrequency={self.getMinFrequency()} times; lower minFrequency, or leave the column out"
             )
         return table.slice(0, self.getMaxSize())
 

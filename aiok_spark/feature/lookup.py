@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from numbers import Integral
 from operator import and_
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ from pyspark.sql.types import (
 from aiok_spark.core import compat
 from aiok_spark.core.errors import ColumnTypeError, ParamError, did_you_mean
 from aiok_spark.core.params import at_least, param, to_names, to_scalars
-from aiok_spark.core.schema import column, find_fields, put_columns, require_keys
+from aiok_spark.core.schema import column, find_fields, nullable, put_columns, require_keys
 from aiok_spark.core.stage import RowLocalModel, Stage
 from aiok_spark.core.state import State
 from aiok_spark.feature.encoding import value_type
@@ -69,6 +69,8 @@ class Lookup(Stage):
         64 << 20,
     )
 
+    _named_by: ClassVar[str]  # the Param that names what is looked up
+
     def _names(self) -> list[str]:
         """What is looked up, one name for each of ``outputCols``."""
         raise NotImplementedError(f"{type(self).__name__} must name the values that it looks up: _names")
@@ -93,13 +95,14 @@ class Lookup(Stage):
             )
         fields = self._value_fields(inputs)
         self._check_defaults(dict(zip(names, fields, strict=True)))
-        return [StructField(o, f.dataType, True, f.metadata) for o, f in zip(outputs, fields, strict=True)]
+        return [StructField(o, nullable(f.dataType), True, f.metadata) for o, f in zip(outputs, fields, strict=True)]
 
     def _check_defaults(self, fields: dict[str, StructField]) -> None:
         for name, value in self.getDefaults().items():
             if name not in fields:
                 raise ParamError(
-                    f"{self._label}: defaults: found '{name}', expected names of values; {did_you_mean(name, fields)}"
+                    f"{self._label}: defaults: found '{name}', expected names of {self._named_by}, not of results; "
+                    + did_you_mean(name, fields)
                 )
             if value is not None and not _fits(value, kind := fields[name].dataType):
                 raise ParamError(

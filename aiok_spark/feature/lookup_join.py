@@ -41,6 +41,8 @@ class _LookupJoinParams(Lookup):
         [],
     )
 
+    _named_by = "valueCols"
+
     def _names(self) -> list[str]:
         return self.getValueCols()
 
@@ -146,6 +148,7 @@ class LookupJoin(_LookupJoinParams, Estimator):
 
     def _state_of(self, table: DataFrame) -> State:
         keys, values = self._table_keys(table), self._table_values(table)
+        self._check_defaults(values)
         chosen = [column(name).alias(f"v{i}") for i, name in enumerate(values)]
         with working(f"{self._label}: reading the table", self.getVerbose()):
             rows = compat.to_arrow(with_key(table.select(*key_columns(keys), *chosen)))

@@ -59,6 +59,8 @@ class _TableAggregateParams(Lookup):
         _to_aggregates,
     )
 
+    _named_by = "aggregates"
+
     def _names(self) -> list[str]:
         return self.getAggregates()
 

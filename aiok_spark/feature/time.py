@@ -149,7 +149,7 @@ class DateTimeParts(NamesOutputs, RowLocalTransformer, HasInputCols):
             if of_the_day and isinstance(f.dataType, DateType):
                 raise ColumnTypeError(
                     f"{self._label}: inputCols names '{f.name}', found type date, expected a timestamp for the parts "
-                    f"{of_the_day}; use another stage for dates"
+                    f"{of_the_day}; leave these parts out for dates (another DateTimeParts)"
                 )
         each = [(IntegerType(), _metadata(name)) for name in self.getParts()]
         each += [(DoubleType(), {})] * (2 * len(self.getCyclical()))

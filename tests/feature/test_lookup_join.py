@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
+from pyspark.sql import functions as F
 
 from aiok_spark.core.errors import ColumnError, ColumnTypeError, DataError, ParamError
 from aiok_spark.feature import Clip, LookupJoin, LookupJoinModel
@@ -150,6 +151,15 @@ def test_lookups_follow_each_other(spark):
 TWICE = [(1, "x", 0.0), (2, "a", 0.0), (2, "a", 1.0), (2, "a", 1.0), (7, "b", 0.0), (7, "b", 0.0), (None, "n", 0.0)]
 
 
+def test_arrays_without_nulls_are_handed_over(spark):
+    table = spark.createDataFrame([("a", "x y")], "k STRING, text STRING").select("k", F.split("text", " ").alias("l"))
+    rows = spark.createDataFrame([("a",), ("b",)], "k STRING")
+    model = LookupJoin(keyCols=["k"], valueCols=["l"], outputCols=["l"], verbose=False).fitTable(table)
+    made = model.transform(rows)
+    assert {row.k: row.l for row in made.collect()} == {"a": ["x", "y"], "b": None}
+    assert made.schema == model.transformSchema(rows.schema)
+
+
 def test_a_key_of_several_rows_is_refused(spark):
     table = spark.createDataFrame(TWICE, "k INT, text STRING, price DOUBLE").repartition(4)
     told = r"table: found 2 keys in several rows, such as k=2, text='a' in 3, expected one row for each key; aggregate"
@@ -181,7 +191,11 @@ def test_a_table_without_keys_is_refused(spark, rows):
         ({"outputCols": ["a", "b"]}, ParamError, "outputCols: found 2 names for 1 values, expected one for each"),
         ({"outputCols": ["K"]}, ColumnError, "outputCols has 'K', found a column 'k', expected names that differ"),
         ({"valueCols": ["price", "t"], "outputCols": ["p", "p"]}, ColumnError, "outputCols has 'p' 2 times"),
-        ({"defaults": {"prise": 1}}, ParamError, "defaults: found 'prise', expected names of values; did you mean"),
+        (
+            {"defaults": {"prise": 1}},
+            ParamError,
+            "defaults: found 'prise', expected names of valueCols, not of",
+        ),
         ({"defaults": {"price": "x"}}, ParamError, "defaults: found 'x' for 'price' of type double, expected a value"),
         ({"defaults": {"price": True}}, ParamError, "defaults: found True for 'price' of type double, expected"),
         (
