@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from pyarrow import fs
 
@@ -39,7 +40,8 @@ def open_s3(place: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """
     _, _, path = place.partition("://")
     if not options:
-        return fs.FileSystem.from_uri(f"s3://{path}")
+        plain = "?" not in path  # behind it are pyarrow's own options
+        return fs.FileSystem.from_uri(f"s3://{quote(path) if plain else path}")
     told = {_NAMES.get(name, name): value for name, value in options.items() if name not in _OF_OTHERS}
     scheme, found, endpoint = str(told.get("endpoint_override", "")).partition("://")
     if found:

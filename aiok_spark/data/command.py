@@ -41,6 +41,8 @@ def _verify(asked: argparse.Namespace) -> None:
 def _remove(asked: argparse.Namespace) -> None:
     if bool(asked.names) == (asked.older_than is not None):
         sys.exit("aiok-spark cache rm: found neither or both of names and --older-than, expected one of them")
+    if asked.older_than is not None and not asked.older_than >= 0:
+        sys.exit(f"aiok-spark cache rm: --older-than: found {asked.older_than}, expected days from 0; change it")
     found = list(shelf.entries(asked.place))
     missing = sorted(set(asked.names) - set(map(_name, found)))
     if missing:

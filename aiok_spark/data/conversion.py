@@ -31,6 +31,7 @@ from aiok_spark.data.unischema import KEY, ROW_GROUPS_KEY, Unischema
 
 PLACE = "petastorm.spark.converter.parentCacheDirUrl"  # petastorm's own setting, so that its users find theirs used
 ROW_GROUP_BYTES = 32 << 20  # petastorm's default, too
+CODECS = ("snappy", "uncompressed", "gzip", "zstd")
 _DTYPES = {"float32": FloatType(), "float64": DoubleType()}
 _SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata"  # where Spark looks for a file's columns and their metadata
 _TAG = "_aiok_dataset"
@@ -45,6 +46,7 @@ def convert(
     label: str,
     key: str = "",
     options: Mapping[str, Any] | None = None,
+    place_param: str = "cacheDir",
 ) -> Dataset:
     """Write the rows of a DataFrame as a dataset, or find that it is there.
 
@@ -62,6 +64,8 @@ def convert(
         Name of the content, if it has one that others share; by default known for a plain Parquet scan alone.
     options : mapping, optional
         Of the file system, such as credentials.
+    place_param : str
+        What the user knows ``place`` by, for messages.
     """
     written = _written(df.schema, about["dtype"], label)
     vectors = [f.name for f in df.schema.fields if isinstance(f.dataType, VectorUDT)]
@@ -71,13 +75,13 @@ def convert(
     try:
         parent = compat.qualified(spark, parent).rstrip("/")
     except PySparkException as e:  # Connect can only tell by writing
-        raise _not_writable(parent, e, label) from e
+        raise _not_writable(parent, e, label, place_param) from e
     name = source_key(df, told, key)
     if name and (found := Dataset.open(f"{parent}/{name}", options)):
         return found
     own = f"{parent}/{uuid.uuid4().hex}"
     system, folder = open_system(own, options)
-    _check_writable(system, folder, label)
+    _check_writable(system, folder, label, place_param)
     try:
         system.create_dir(folder, recursive=True)
         schema = compat.arrow_schema(written).with_metadata({_SPARK_SCHEMA: written.json()})
@@ -194,20 +198,20 @@ def _source(df: DataFrame) -> dict[str, Any]:
     return {} if table is None else {"delta": table}
 
 
-def _check_writable(system: Any, folder: str, label: str) -> None:
+def _check_writable(system: Any, folder: str, label: str, param: str) -> None:
     """Before the first job, as a conversion may take hours."""
     try:
         system.create_dir(folder, recursive=True)
         system.delete_dir(folder)
     except OSError as e:
-        raise _not_writable(folder, e, label) from e
+        raise _not_writable(folder, e, label, param) from e
 
 
-def _not_writable(folder: str, error: Exception, label: str) -> ParamError:
+def _not_writable(folder: str, error: Exception, label: str, param: str) -> ParamError:
     told = str(error).partition("\n")[0]
     return ParamError(
-        f"{label}: cacheDir: found that {folder} cannot be written ({told}), expected a directory of yours that driver "
-        f"and executors share; set cacheDir, or the session's {PLACE}"
+        f"{label}: {param}: found that {folder} cannot be written ({told}), expected a directory of yours that driver "
+        f"and executors share; set {param}, or the session's {PLACE}"
     )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
-from aiok_spark.data.conversion import ROW_GROUP_BYTES, convert, delete
+from aiok_spark.core.errors import ParamError
+from aiok_spark.data.conversion import CODECS, ROW_GROUP_BYTES, convert, delete
 from aiok_spark.data.dataset import Dataset
 from aiok_spark.data.loader import TorchLoader
 
@@ -61,9 +62,22 @@ def make_spark_converter(
         "rowGroupBytes": parquet_row_group_size_bytes,
     }
     label = "make_spark_converter"
-    return SparkDatasetConverter(
-        convert(df, parent_cache_dir_url, about, label=label, key=cache_key, options=storage_options)
+    for name, value, known in (
+        ("dtype", dtype, ("float32", "float64", None)),
+        ("compression_codec", about["compression"], CODECS),
+    ):
+        if value not in known:
+            raise ParamError(f"{label}: {name}: found {value!r}, expected one of {known}; change it")
+    made = convert(
+        df,
+        parent_cache_dir_url,
+        about,
+        label=label,
+        key=cache_key,
+        options=storage_options,
+        place_param="parent_cache_dir_url",
     )
+    return SparkDatasetConverter(made)
 
 
 class SparkDatasetConverter:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -84,11 +85,16 @@ class Dataset:
         return sum(rows for _, rows in self.files)
 
     @property
+    def digest(self) -> str:
+        """Of the files' names and rows: what tells one dataset from another, wherever it is."""
+        return hashlib.sha256(json.dumps(self.files).encode()).hexdigest()[:16]
+
+    @property
     def urls(self) -> list[str]:
         """Where the files are."""
         return [f"{self.path}/{name}" for name, _ in self.files]
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """Columns of the files, and of their directories' names; empty, if there is no row."""
         if not self.files:
@@ -136,6 +142,7 @@ class Dataset:
         """The rows of a group; DataError if they are not as many as they should be."""
         stored = None if columns is None else [name for name in columns if name not in self.partitions]
         with self._opened(group.file, group.metadata) as file:
+            self._check_types(group.file, file.schema_arrow, stored)
             table = file.read_row_group(group.number, stored).slice(group.start, group.rows)
         if table.num_rows != group.rows:
             raise self._changed(group.file, table.num_rows, group.rows)
@@ -144,6 +151,18 @@ class Dataset:
                 value = pa.scalar(partition_values(group.file)[name], pa.string()).cast(kind)
                 table = table.append_column(name, pa.repeat(value, len(table)))
         return table
+
+    def _check_types(self, name: str, found: pa.Schema, columns: Sequence[str] | None) -> None:
+        """Raise DataError unless the columns are those of the first file, which all are taken for."""
+        for wanted in self.schema:
+            if wanted.name in self.partitions or (columns is not None and wanted.name not in columns):
+                continue
+            kind = found.field(wanted.name).type if wanted.name in found.names else pa.null()
+            if not _alike(kind, wanted.type):
+                raise DataError(
+                    f"{self._place(name)}: column '{wanted.name}': found {kind}, expected {wanted.type} as in "
+                    f"{self.files[0][0]}; write the files alike, or read them apart"
+                )
 
     def _groups_of(self, name: str, rows: int, start: int, end: int) -> list[Group]:
         with self._opened(name) as file:
@@ -178,6 +197,13 @@ class Dataset:
 
 
 _AGAIN = "it was changed after it was written, or is not readable from here; delete the directory and convert again"
+
+
+def _alike(a: pa.DataType, b: pa.DataType) -> bool:
+    """Whether two types are the same, but for nulls that may be in lists."""
+    if pa.types.is_list(a) and pa.types.is_list(b):
+        return _alike(a.value_type, b.value_type)
+    return bool(a == b)
 
 
 def partition_values(name: str) -> dict[str, str | None]:

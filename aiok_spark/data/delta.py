@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +22,7 @@ _LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})(\.checkpoint.*\.parquet|\.json)")
 _TAG = "_aiok_delta"
 # What Spark says where the jars, or their settings, are not there.
+_SKEW = 1000  # milliseconds
 _NO_JARS = re.compile(r"DATA_SOURCE_NOT_FOUND|ClassNotFoundException|CONFIGURE_SPARK_SESSION_WITH_EXTENSION")
 _NOT_BY_FILES = {"columnMapping", "deletionVectors", "v2Checkpoint", "rowTracking"}
 
@@ -37,7 +38,7 @@ class DeltaSource:
     version : int, optional
         Of the table, from 0.
     timestamp : datetime or str, optional
-        A moment (ISO 8601), for the last version before it; not together with ``version``.
+        A moment (ISO 8601; UTC if it names no zone), for the last version before it; not together with ``version``.
     storage_options : mapping
         Of the file system, for this process, such as credentials.
 
@@ -152,6 +153,20 @@ class DeltaSource:
                 wrong[read] = value
         return wrong
 
+    def _moment(self) -> datetime:
+        """The timestamp; without a zone it is UTC."""
+        told = self.timestamp
+        if isinstance(told, str):
+            try:
+                told = datetime.fromisoformat(told.replace("Z", "+00:00"))
+            except ValueError as e:
+                raise ParamError(
+                    f"DeltaSource({self.path}): timestamp: found {self.timestamp!r}, expected ISO 8601, such as "
+                    "'2026-01-31' or '2026-01-31T12:00:00+01:00'; correct it"
+                ) from e
+        assert told is not None
+        return told if told.tzinfo else told.replace(tzinfo=timezone.utc)
+
     def _table(self, version: int | None) -> Any:
         try:
             from deltalake import DeltaTable
@@ -166,7 +181,16 @@ class DeltaSource:
         try:
             table = DeltaTable(place, version=version, storage_options=options or None)
             if self.timestamp is not None:
-                table.load_as_version(self.timestamp)
+                moment = self._moment()
+                table.load_as_version(moment)
+                # delta-rs takes the oldest version for what is before it; it goes by files' times, a bit later ones.
+                first = table.history(1)[0].get("timestamp") if table.version() == min(self._versions()) else None
+                if first and first > moment.timestamp() * 1000 + _SKEW:
+                    written = datetime.fromtimestamp(first / 1000, timezone.utc).isoformat()
+                    raise DataError(
+                        f"DeltaSource({self.path}): timestamp: found {moment.isoformat()}, expected a moment from "
+                        f"{written} on, when the oldest version was written; change it"
+                    )
         except DeltaError as e:
             raise DataError(f"DeltaSource({self.path}): {e}; expected a version that is there") from e
         return table

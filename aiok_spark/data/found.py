@@ -75,8 +75,14 @@ def _counted(place: str, names: list[str], options: Mapping[str, Any] | None) ->
         raise DataError(f"Dataset({place}): found no file, expected Parquet files; see to the path")
     system, folder = open_system(place, options)
     with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
-        rows = list(pool.map(partial(_rows, system, folder), names))
-    files = tuple((name, count) for name, count in zip(names, rows, strict=True) if count)
+        told = list(pool.map(partial(_footer, system, folder), names))
+    for name, (_, columns) in zip(names, told, strict=True):
+        if other := sorted(set(columns) ^ set(told[0][1])):
+            raise DataError(
+                f"Dataset({place}): found {other} in one of {names[0]} and {name} alone, expected the same columns in "
+                "all files; write them alike, or name files that are"
+            )
+    files = tuple((name, count) for name, (count, _) in zip(names, told, strict=True) if count)
     return Dataset(
         place,
         files,
@@ -86,10 +92,12 @@ def _counted(place: str, names: list[str], options: Mapping[str, Any] | None) ->
     )
 
 
-def _rows(system: Any, folder: str, name: str) -> int:
+def _footer(system: Any, folder: str, name: str) -> tuple[int, list[str]]:
+    """How many rows a file has, and its columns."""
     try:
         with system.open_input_file(f"{folder}/{name}") as source:
-            return int(pq.read_metadata(source).num_rows)
+            found = pq.read_metadata(source)
+            return int(found.num_rows), found.schema.to_arrow_schema().names
     except (OSError, pa.ArrowException) as e:
         raise DataError(
             f"Dataset({folder}): file {name}: {e}, expected a Parquet file; remove it, or name the files to read"

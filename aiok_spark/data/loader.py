@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, TypeVar
@@ -42,8 +43,8 @@ class Loader:
         Whether row groups come in another order in each pass; by default if a window is shuffled.
     shuffling_queue_capacity : int
         Rows that are shuffled together, 0 for the order of the files.
-    seed : int
-        Of the order; each pass has one of its own.
+    seed : int, optional
+        Of the order; each pass has one of its own. None draws one.
     filters : pyarrow.compute.Expression or list, optional
         Rows to read, as pyarrow takes it: an expression, or tuples such as ``[("day", ">", 3)]``. Row
         groups whose statistics have no such rows are not read.
@@ -79,7 +80,7 @@ class Loader:
         equal_shards: bool = False,
         shuffle_row_groups: bool | None = None,
         shuffling_queue_capacity: int = 0,
-        seed: int = 0,
+        seed: int | None = 0,
         filters: Any = None,
         transform_spec: TransformSpec | None = None,
         workers_count: int = 2,
@@ -87,6 +88,11 @@ class Loader:
         local_cache: str | None = None,
         timeout: float = 600.0,
     ) -> None:
+        if shuffling_queue_capacity < 0:
+            raise ValueError(
+                f"{self._label}: shuffling_queue_capacity: found {shuffling_queue_capacity}, expected rows from 0; "
+                "change it"
+            )
         if min(batch_size, workers_count) < 1 or (num_epochs is not None and num_epochs < 1):
             raise ValueError(
                 f"{self._label}: found batch_size={batch_size}, num_epochs={num_epochs}, "
@@ -101,7 +107,8 @@ class Loader:
         self._shard, self._equal = (cur_shard or 0, shard_count or 1), equal_shards
         self._range = dataset.shard(*self._shard, equal_shards)
         shuffle = bool(shuffling_queue_capacity) if shuffle_row_groups is None else shuffle_row_groups
-        self._order = Order(batch_size, shuffling_queue_capacity, shuffle, seed)
+        drawn = secrets.randbits(32) if seed is None else seed
+        self._order = Order(batch_size, shuffling_queue_capacity, shuffle, drawn)
         self._reading = Reading(
             dataset,
             change_of(Columns(dataset, columns, self._label), transform_spec),
@@ -168,7 +175,8 @@ class Loader:
     def _identity(self) -> dict[str, Any]:
         order = self._order
         return {
-            "rows": self._dataset.rows,
+            "dataset": self._dataset.digest,
+            "filters": None if (taken := self._reading.filter) is None else str(taken.expression),
             "shard": [*self._shard, self._equal],
             "order": [order.batch, order.window, order.shuffle_groups, order.seed],
         }

@@ -14,7 +14,7 @@ from aiok_spark.core.params import at_least, one_of, param, to_name, to_text
 from aiok_spark.core.progress import working
 from aiok_spark.core.stage import Estimator, FitTimeModel, RowLocalModel, Stage
 from aiok_spark.core.state import State
-from aiok_spark.data.conversion import ROW_GROUP_BYTES, convert, delete, rows_of
+from aiok_spark.data.conversion import CODECS, ROW_GROUP_BYTES, convert, delete, rows_of
 from aiok_spark.data.dataset import Dataset
 from aiok_spark.kernels.program import Kernel
 
@@ -43,7 +43,7 @@ class _PetastormConverterParams(Stage):
     compression = param(
         "compression",
         "codec of the files: 'snappy' (default), 'uncompressed', 'gzip' or 'zstd'",
-        one_of("snappy", "uncompressed", "gzip", "zstd"),
+        one_of(*CODECS),
         "snappy",
     )
     rowGroupBytes = param(

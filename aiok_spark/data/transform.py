@@ -66,6 +66,11 @@ class Change:
     spec: TransformSpec | None
 
     @property
+    def known(self) -> set[str]:
+        """Columns that are read, and those that the specification names."""
+        return {*self.columns.names, *(name for name, *_ in (self.spec.edit_fields if self.spec else []))}
+
+    @property
     def keeps_rows(self) -> bool:
         """Whether as many rows come out as go in."""
         return self.spec is None or self.spec.func is None
@@ -76,6 +81,11 @@ class Change:
         if self.spec is None or self.spec.func is None:
             return {name: arrays[name] for name in self.names}
         made = self.spec.func(frame_of(arrays))
+        if new := [name for name in made.columns if name not in self.known]:
+            raise DataError(
+                f"{self.columns.where}: transform_spec: found new columns {new} in what func gives, expected them in "
+                "edit_fields, with their types and shapes; add them, or let func leave them out"
+            )
         kinds = {name: (np.dtype(kind), shape) for name, kind, shape, _ in self.spec.edit_fields}
         return {name: self._array(made, name, *kinds.get(name, (None, None))) for name in self.names}
 

@@ -63,6 +63,8 @@ def test_a_conversion_of_a_version_is_found_again(spark, table, tmp_path):
     [
         ({"version": 3}, DataError, r"found version 3, expected one in \[0, 2\]"),
         ({"version": 1, "timestamp": "2024-01-01"}, ParamError, "found version and timestamp"),
+        ({"timestamp": "2020-01-01"}, DataError, r"found 2020-01-01T00:00:00\+00:00, expected a moment from 20"),
+        ({"timestamp": "yesterday"}, ParamError, "found 'yesterday', expected ISO 8601"),
     ],
 )
 def test_what_is_not_there_is_said(table, options, error, message):

@@ -72,3 +72,21 @@ def test_what_is_no_dataset_is_said(tmp_path, make, message):
     make(tmp_path / "x")
     with pytest.raises(DataError, match=message):
         find(str(tmp_path / "x"))
+
+
+def test_files_that_are_not_alike_are_named(tmp_path):
+    def folder(name, *tables):
+        (tmp_path / name).mkdir()
+        for i, columns in enumerate(tables):
+            pq.write_table(pa.table(columns), tmp_path / name / f"{i}.parquet")
+        return str(tmp_path / name)
+
+    mixed = find(folder("types", {"id": [1, 2], "x": [1.0, 2.0]}, {"id": [1.5, 2.5], "x": [3.0, 4.0]}))
+    for options in ({}, {"local_cache": str(tmp_path / "cache")}):
+        with pytest.raises(DataError, match=r"1\.parquet: column 'id': found double, expected int64 as in 0\.parquet"):
+            list(TorchLoader(mixed, batch_size=1, **options))
+        assert len(list(TorchLoader(mixed, ["x"], batch_size=1, **options))) == 4  # it does not matter
+    few, more = {"id": [1]}, {"id": [1], "q": [2]}
+    for name, tables in {"more": (few, more), "less": (more, few)}.items():
+        with pytest.raises(DataError, match=r"found \['q'\] in one of 0\.parquet and 1\.parquet alone"):
+            find(folder(name, *tables))

@@ -75,12 +75,37 @@ def test_a_loop_that_was_left_starts_again(dataset):
     [
         ({"batch_size": 21}, r"order: found \[20, 0, False, 0\] in the state, expected \[21,"),
         ({"batch_size": 20, "cur_shard": 0, "shard_count": 2}, "shard: found"),
+        ({"batch_size": 20, "filters": [("row", "<", 9)]}, "filters: found None in the state, expected"),
     ],
 )
 def test_the_state_of_another_loader_is_refused(dataset, options, message):
     state = TorchLoader(dataset, ["row"], batch_size=20).state_dict()
     with pytest.raises(DataError, match=message):
         TorchLoader(dataset, ["row"], **options).load_state_dict(state)
+
+
+def test_of_a_state_the_files_decide(dataset, tmp_path):
+    state = TorchLoader(dataset, ["row"]).state_dict()
+    moved = shutil.copytree(dataset.path, tmp_path / "moved")
+    TorchLoader(find(str(moved)), ["row"]).load_state_dict(state)
+    (moved / "part-0.parquet").rename(moved / "part-a.parquet")
+    (moved / "_aiok_manifest.json").unlink()
+    with pytest.raises(DataError, match="dataset: found"):
+        TorchLoader(find(str(moved)), ["row"]).load_state_dict(state)
+
+
+def test_without_a_seed_one_is_drawn(dataset):
+    loaders = [TorchLoader(dataset, ["row"], shuffling_queue_capacity=99, seed=None) for _ in range(2)]
+    first, second = (rows_of(loader) for loader in loaders)
+    assert first != second and rows_of(loaders[0]) == first
+    with pytest.raises(ValueError, match="shuffling_queue_capacity: found -1, expected rows from 0"):
+        TorchLoader(dataset, shuffling_queue_capacity=-1)
+
+
+def test_a_new_column_has_to_be_announced(dataset):
+    spec = TransformSpec(lambda frame: frame.assign(twice=frame["row"] * 2))
+    with pytest.raises(DataError, match=r"found new columns \['twice'\] in what func gives, expected them"):
+        next(iter(TorchLoader(dataset, transform_spec=spec)))
 
 
 @settings(deadline=None, max_examples=60)

@@ -130,6 +130,15 @@ def test_a_store_that_does_not_answer_is_named_within_its_limit(spark):
         assert time.monotonic() - start < 60
 
 
+def test_credentials_of_the_environment_do_with_any_path(spark, store, monkeypatch):
+    for name, value in store.items():
+        monkeypatch.setenv(name, value)
+    system, folder = open_system("s3://bucket/da ta/ü%20")
+    assert folder == "bucket/da ta/ü%20"
+    system.create_dir(folder)
+    assert system.get_file_info(folder).type == fs.FileType.Directory
+
+
 def test_an_unknown_option_is_named():
     with pytest.raises(ValueError, match=r"'sekret'.*expected arguments of pyarrow\.fs\.S3FileSystem"):
         open_system("s3://bucket/x", {"sekret": "x"})

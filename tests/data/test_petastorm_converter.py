@@ -121,6 +121,20 @@ def test_a_place_that_cannot_be_written_is_told_before_the_first_job(rows, tmp_p
         PetastormConverter(cacheDir=str(tmp_path / "file" / "sets")).fit(rows)
 
 
+def test_what_the_converter_does_not_know_is_told_in_its_own_words(rows, place, tmp_path):
+    (tmp_path / "file").write_text("")
+    for options, message in {
+        ("dtype", "float16"): "dtype: found 'float16', expected one of",
+        ("compression_codec", "zip"): "compression_codec: found 'zip', expected one of",
+        (
+            "parent_cache_dir_url",
+            f"file://{tmp_path}/file/sets",
+        ): "parent_cache_dir_url: found that .* cannot be",
+    }.items():
+        with pytest.raises(ParamError, match=message):
+            make_spark_converter(rows, **dict([options]))
+
+
 def test_nested_columns_are_refused_by_name(rows, place):
     with pytest.raises(ColumnTypeError, match="column 'm' of type map<string,int>, expected numbers"):
         PetastormConverter(cacheDir=place).fit(rows.select(F.create_map("s", "i").alias("m")))

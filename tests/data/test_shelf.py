@@ -66,6 +66,7 @@ def test_rm_takes_names_or_an_age(shelf, capsys):
         (["good", "--older-than", "1"], "neither or both of names and --older-than"),
         ([], "neither or both"),
         (["bad"], "found no bad in"),
+        (["--older-than", "-1"], "found -1.0, expected days from 0"),
     ],
 )
 def test_rm_refuses_what_is_not_clear(shelf, arguments, message):
