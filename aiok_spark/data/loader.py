@@ -47,7 +47,7 @@ class Loader:
         Of the order; each pass has one of its own. None draws one.
     filters : pyarrow.compute.Expression or list, optional
         Rows to read, as pyarrow takes it: an expression, or tuples such as ``[("day", ">", 3)]``. Row
-        groups whose statistics have no such rows are not read.
+        groups whose statistics have no such rows are not read. A comparison takes no null, "not in" all.
     transform_spec : TransformSpec, optional
         What to make of the rows of each row group, in the reading threads.
     workers_count : int
@@ -112,7 +112,7 @@ class Loader:
         self._reading = Reading(
             dataset,
             change_of(Columns(dataset, columns, self._label), transform_spec),
-            row_filter(filters),
+            row_filter(filters, dataset.schema, f"{self._label}({dataset.path})"),
             threads=workers_count,
             budget=prefetch_bytes,
             limit=timeout,

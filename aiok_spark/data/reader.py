@@ -132,7 +132,8 @@ class Reader:
         self._whole = self._dataset.unischema or Unischema.of(self._dataset.schema)
         self.schema = self._whole if schema_fields is None else selected(self._whole, schema_fields, f"Reader({place})")
         self.batched_output, self._predicate, self._spec = batched, predicate, transform_spec
-        self._filter, self._shuffle, self._epochs = row_filter(filters), (shuffle_rows, shuffle_row_groups), num_epochs
+        self._filter = row_filter(filters, self._dataset.schema, f"Reader({place})")
+        self._shuffle, self._epochs = (shuffle_rows, shuffle_row_groups), num_epochs
         self._seed = int(np.random.default_rng().integers(1 << 62)) if seed is None else seed
         self._threads, self._limit = workers_count, timeout
         span = self._dataset.shard(cur_shard or 0, shard_count or 1)

@@ -84,6 +84,27 @@ def test_the_state_of_another_loader_is_refused(dataset, options, message):
         TorchLoader(dataset, ["row"], **options).load_state_dict(state)
 
 
+@pytest.mark.parametrize(
+    ("filters", "error", "message"),
+    [
+        ([("rwo", ">", 1)], ColumnError, "filters: found no column 'rwo'.*did you mean 'row'"),
+        (
+            [("row", "~", 1)],
+            ParamError,
+            r"filters: found \('row', '~', 1\), expected tuples of column",
+        ),
+        ([], ParamError, r"filters: found \[\], expected tuples"),
+        ([("row", "in", 3)], ParamError, "found 3 for 'row' in, expected a list or set of values"),
+        ([("row", "=", None)], ParamError, "which takes no row, expected a value"),
+        ([("row", ">", "a")], ParamError, "expected a condition on"),
+        (pc.field("rwo") > 1, ParamError, "expected a condition on"),
+    ],
+)
+def test_a_condition_that_is_none_is_said_before_reading(dataset, filters, error, message):
+    with pytest.raises(error, match=message):
+        TorchLoader(dataset, filters=filters)
+
+
 def test_of_a_state_the_files_decide(dataset, tmp_path):
     state = TorchLoader(dataset, ["row"]).state_dict()
     moved = shutil.copytree(dataset.path, tmp_path / "moved")
