@@ -20,7 +20,7 @@ from benchmarks.process import Facts, facts_of
 from benchmarks.session import open_session
 
 ROWS, QUICK_ROWS = 4_000_000, 2_000
-REPEATS, QUICK_REPEATS = 4, 2
+REPEATS, QUICK_REPEATS = 4, 1
 TARGET = 1.0
 PRIOR = 20.0  # weight, in rows
 
