@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import torch
 
 from benchmarks.measure import cost
-from benchmarks.process import ROOT, Facts, Outcome, facts_of, run
+from benchmarks.process import COMPAT, Facts, Outcome, facts_of, run
 
 ROWS, QUICK_ROWS = 2_000_000, 20_000
 SLOW_ROWS = 100_000  # for the loader that takes rows one by one
@@ -22,7 +22,6 @@ FLOATS, INTS = 13, 26
 FILES = 8
 BATCH, WINDOW = 8192, 200_000
 PASSES = 3
-COMPAT = ROOT / ".venv-compat/bin/python"
 
 
 def main(rows: int | None, quick: bool) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPAT = ROOT / ".venv-compat/bin/python"  # where petastorm is
 _TAIL = 12  # lines of a failed contender's output that are shown
 Facts = dict[str, Any]
 

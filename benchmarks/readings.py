@@ -14,11 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.process import ROOT, Facts, run
+from benchmarks.process import COMPAT, Facts, run
 
 READINGS, QUICK_READINGS = 500, 10
 _BURNERS = 3
-_COMPAT = ROOT / ".venv-compat/bin/python"
 
 
 def main(rows: int | None, quick: bool) -> None:
@@ -28,8 +27,8 @@ def main(rows: int | None, quick: bool) -> None:
     readings = rows or (QUICK_READINGS if quick else READINGS)
     table.heading("readings", readings=readings, burners=_BURNERS)
     found = {"aiok_spark": run(ours, readings=readings)}
-    if _COMPAT.exists():
-        found["petastorm 0.13.1"] = run(petastorm, str(_COMPAT), readings=readings)
+    if COMPAT.exists():
+        found["petastorm 0.13.1"] = run(petastorm, str(COMPAT), readings=readings)
     else:
         print("   petastorm: skipped, there is no .venv-compat (scripts/setup.sh compat makes it)")
     lines = []

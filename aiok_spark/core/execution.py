@@ -68,7 +68,11 @@ def transform(stage: RowLocal, df: DataFrame) -> DataFrame:
     schema = df.schema
     names = stage.transformSchema(schema).names
     run = run_of(df)
-    if (lay := _without_python(stage, schema)) is not None:
+    lay = stage._joined(schema) if _forced.get() is None else None
+    steps = stage._steps(schema) if lay is None else []  # what a join has no use for may be costly
+    if lay is None and _forced.get() in (None, "expressions") and (made := _expressions(stage, steps)) is not None:
+        lay = partial(put_columns, made=made)
+    if lay is not None:
         if run is None:
             return lay(df)
         read, written = set(stage._inputs()), set(stage._outputs())
@@ -76,7 +80,7 @@ def transform(stage: RowLocal, df: DataFrame) -> DataFrame:
             # The stage does not touch what the run makes, so it may as well come before the crossing.
             hoisted = Run(lay(run.source), run.steps, tuple(names))
             return tag(_cross(hoisted), hoisted)
-    steps = stage._steps(schema)
+    steps = steps or stage._steps(schema)
     run = run.extended(steps, names) if run else Run(df, tuple(steps), tuple(names))
     return tag(_cross(run), run)
 
@@ -137,16 +141,6 @@ def map_columns(
     unpack = ship.pack(spark, ([c.program for c in components], function))
     call = worker.read_caller(unpack, [(name, compat.arrow_type(kind)) for name, kind in carried], types)
     return crossing.mapInArrow(call, compat.spark_schema(schema))
-
-
-def _without_python(stage: RowLocal, schema: StructType) -> Callable[[DataFrame], DataFrame] | None:
-    """How to lay a stage over a DataFrame so that all of it stays in the JVM, if that is possible and best."""
-    if _forced.get() is None and (joined := stage._joined(schema)) is not None:
-        return joined
-    if _forced.get() not in (None, "expressions"):
-        return None
-    made = _expressions(stage, stage._steps(schema))
-    return None if made is None else partial(put_columns, made=made)
 
 
 def _expressions(stage: RowLocal, steps: list[Step]) -> list[tuple[StructField, Column]] | None:

@@ -45,7 +45,7 @@ def open_system(place: str, options: Mapping[str, Any] | None = None) -> tuple[A
 
 def renames_directories(system: Any) -> bool:
     """Whether the file system renames a directory in one step, as object stores cannot."""
-    return system.type_name in ("local", "hdfs") or "hdfs" in system.type_name
+    return system.type_name == "local" or "hdfs" in system.type_name
 
 
 def stamps(files: Iterable[str], options: Mapping[str, Any] | None = None) -> list[list[Any]]:

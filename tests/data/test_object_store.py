@@ -48,15 +48,8 @@ def store():
             "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         }
-        client = fs.S3FileSystem(
-            access_key="key",
-            secret_key="secret",
-            region="us-east-1",
-            scheme="http",
-            endpoint_override=f"127.0.0.1:{port}",
-            allow_bucket_creation=True,
-        )
-        client.create_dir("bucket")
+        system, bucket = open_system("s3://bucket", {**options, "allow_bucket_creation": True})
+        system.create_dir(bucket)
         yield options
     finally:
         server.kill()
