@@ -60,7 +60,7 @@ while read -r env mode result; do
     log=$logs/$env.$mode.log
     echo "--- $env $mode"
     grep -E '^E  ' "$log" | head -30 | cut -c1-300
-    grep -E '^(FAILED|ERROR) ' "$log" | cut -c1-300 || tail -5 "$log" | cut -c1-300
+    grep -E '^(FAILED|ERROR) |Fatal Python error' "$log" | cut -c1-300 || tail -5 "$log" | cut -c1-300
 done <"$ran"
 
 echo "make test ran: $(sort "$ran" | paste -sd, | sed 's/,/, /g')"

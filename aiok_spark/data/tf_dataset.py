@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,8 @@ class TfDataset:
     """
 
     def __init__(self, dataset: Dataset, **options: Any) -> None:
+        with suppress(ImportError):
+            import triton  # noqa: F401  # both bring LLVM, and torch would end this process if it came second
         try:
             import tensorflow
         except ImportError as e:

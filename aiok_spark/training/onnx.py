@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from io import StringIO
 from typing import Any
 
@@ -79,6 +81,11 @@ def converted(network: TorchNetwork, label: str) -> OnnxNetwork:
         If the network cannot be converted, or gives other values then.
     """
     _require(label, "onnx", "onnxscript", "onnxruntime")
+    if "tensorflow" in sys.modules and "triton" not in sys.modules and find_spec("triton"):
+        raise ImportError(
+            f"{label}: found tensorflow imported before triton, torch's compiler, expected the other order, as both "
+            "bring LLVM and the second one would end this process; import triton first"
+        )
     if len(network.weights) > _LARGEST:
         raise ParamError(
             f"{label}: found a network of {len(network.weights) >> 20} MiB, expected less than 2048, which is all that "

@@ -1,6 +1,9 @@
 """Batches for TensorFlow."""
 
 import builtins
+import contextlib
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +37,9 @@ def converter(tmp_path_factory):
 
 @pytest.fixture
 def tf():
-    """Give TensorFlow, if this environment has it."""
+    """Give TensorFlow, if this environment has it; after triton, which other tests of this process need, too."""
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401
     return pytest.importorskip("tensorflow", reason="this environment has no TensorFlow; that of Spark 3.5 has")
 
 
@@ -100,3 +105,23 @@ def test_without_tensorflow_one_line_says_so(converter, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ImportError, match=r"pip install aiok-spark\[tensorflow\]"):
         converter.make_tf_dataset()
+
+
+def test_torch_s_compiler_comes_before_tensorflow_or_is_refused(tf):
+    pytest.importorskip("triton", reason="this torch has no compiler of its own")
+    # In processes of their own: what is wrong ends them without an error.
+    after = (
+        "from aiok_spark.data.tf_dataset import TfDataset\n"
+        "try: TfDataset(None)\n"
+        "except AttributeError: import torch._dynamo\n"
+        "print('alive')"
+    )
+    before = (
+        "import tensorflow\n"
+        "from aiok_spark.training.onnx import converted\n"
+        "try: converted(None, 'Stage')\n"
+        "except ImportError as e: print(e)"
+    )
+    for program, told in ((after, "alive"), (before, "import triton first")):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+        assert told in done.stdout, done.stderr[-2000:]
