@@ -21,10 +21,11 @@ demo: ## Set up, then raw rows to a trained model and a report in runs/demo (INP
 test: ## Set up, then run all tests on Spark 3.5 and Spark 4.1 in every session mode
 	@scripts/test.sh
 
-test-compat: ## Set up, then try real petastorm with what we write, and us with what it writes
+test-compat: ## Set up, then try real petastorm with what we write, us with what it writes, and BigDL Orca's loop in ours
 	@scripts/setup.sh spark35 spark41 compat
 	$(JAVA) $(PYTHON) -m pytest --spark-mode=local tests/compat
 	JAVA_HOME="$$(cat .build/java_home.spark41)" .venv-spark4/bin/python -m pytest --spark-mode=local tests/compat
+	@scripts/test.sh compat
 
 check: ## Quick inner loop: Spark 3.5, local mode, stops at the first failure (ARGS=path or pytest options)
 	@scripts/setup.sh spark35
@@ -47,6 +48,6 @@ lock: ## Renew requirements/*.txt from pyproject.toml and requirements/dev.in
 	$(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate requirements/compat.in --override requirements/compat.overrides --constraints <(grep -E '^(torch|nvidia-[a-z0-9-]+|triton|cuda-[a-z]+)==' requirements/spark35.txt) --output-file requirements/compat.txt
 
 clean: ## Remove everything that can be made again, the environments too
-	rm -rf runs .venv .venv-spark4 .build build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf runs .venv .venv-spark4 .venv-compat .build build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -rf spark-warehouse metastore_db derby.log artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,7 @@ NAMES = [
     "dlrm_step",
     "fit",
     "scaling",
+    "orca",
     "end_to_end",
     "real_rows",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from benchmarks.data import CATEGORIES, NUMBERS
 
@@ -16,6 +18,8 @@ LABEL = "label"
 _EXPONENT = 1.1  # of Zipf's law
 _EFFECT = 0.35  # standard deviation of what an id adds to the logit
 _FILES = 4
+_HELD_OUT = 100_000
+_SEED = 1  # of the held-out rows; those to train on have 0
 
 
 def write_clicks(path: Path, rows: int, sizes: list[int] = SIZES, seed: int = 0) -> None:
@@ -54,3 +58,21 @@ def _planted(column: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The id of each rank, and what each id adds to the logit."""
     random = np.random.default_rng((column, size))
     return random.permutation(size), random.standard_normal(size, np.float32) * np.float32(_EFFECT)
+
+
+def quality(logits: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> dict[str, float]:
+    """Log loss and AUC of a network on rows that no fit has seen, and the log loss of the labels' mean."""
+    dense, ids, label = make_clicks(_HELD_OUT, SIZES, (_SEED,))
+    with torch.no_grad():
+        parts = zip(torch.from_numpy(dense).split(10_000), torch.from_numpy(ids).split(10_000), strict=True)
+        logit = torch.cat([logits(*part).view(-1) for part in parts]).double().numpy()
+    ranks = np.empty(_HELD_OUT)
+    ranks[np.argsort(logit)] = np.arange(1, _HELD_OUT + 1)
+    ones = label.sum(dtype=float)
+    auc = (ranks[label == 1].sum() - ones * (ones + 1) / 2) / (ones * (_HELD_OUT - ones))
+    p = label.mean(dtype=float)
+    return {
+        "logLoss": float(np.mean(np.logaddexp(0, logit) - label * logit)),
+        "auc": float(auc),
+        "mean": float(-p * np.log(p) - (1 - p) * np.log(1 - p)),
+    }

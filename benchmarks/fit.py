@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from aiok_spark.models import DLRMClassifier
 from benchmarks import table
-from benchmarks.clicks import LABEL, SIZES, make_clicks, write_clicks
+from benchmarks.clicks import LABEL, SIZES, quality, write_clicks
 from benchmarks.data import CATEGORIES, NUMBERS
 from benchmarks.facebook_dlrm import FacebookDLRM, facebook_batch
 from benchmarks.measure import cost
@@ -28,7 +28,6 @@ from benchmarks.process import Facts, facts_of
 from benchmarks.session import open_session
 
 ROWS, QUICK_ROWS = 400_000, 8_000
-HELD_OUT = 100_000
 REPEATS = 4  # each with a seed of its own, the same for both
 WORKERS, EPOCHS = 2, 2
 BATCH, QUICK_BATCH = 2048, 512  # of all workers together
@@ -38,7 +37,6 @@ RATE = 1.0  # at the start, and down to 0 at the end: without that, two seeds di
 TARGET = 3.0
 CLOSE = 0.01  # how much larger our mean log loss may be
 _WARM_UP = 2  # batches
-_SEED = 1  # of the held-out rows; those to train on have 0
 
 
 def main(rows: int | None, quick: bool) -> None:
@@ -123,7 +121,7 @@ def ours(folder: str, batch: int, bottom: list[int], top: list[int], repeats: in
             model = made.setSeed(seed).fit(data["rows"])
         network = model.network()
         epochs = sum(done["seconds"] for done in model.summary.history)
-        yield {**spent, "epochs": epochs, **_quality(lambda dense, ids, network=network: network(ids, dense))}
+        yield {**spent, "epochs": epochs, **quality(lambda dense, ids, network=network: network(ids, dense))}
 
 
 def distributor(
@@ -141,7 +139,7 @@ def distributor(
         network = FacebookDLRM(SIZES, DIM, [len(NUMBERS), *bottom], top)
         network.load_state_dict(told["weights"])
         if name == "rows":
-            scores = _quality(lambda *rows, net=network: net(*facebook_batch(*rows, torch.zeros(1))[:3]))
+            scores = quality(lambda *rows, net=network: net(*facebook_batch(*rows, torch.zeros(1))[:3]))
             yield {**spent, "epochs": told["epochs"], **scores}
 
 
@@ -185,21 +183,3 @@ def _arrays(rows: DataFrame) -> DataFrame:
 def _read(folder: str) -> dict[str, DataFrame]:
     session = open_session(**{"spark.master": f"local[{WORKERS}]"})
     return {name: session.read.parquet(f"{folder}/{name}") for name in ("few", "rows")}
-
-
-def _quality(logits: Any) -> Facts:
-    """Log loss and AUC of rows that no fit has seen; the same for both."""
-    dense, ids, label = make_clicks(HELD_OUT, SIZES, (_SEED,))
-    with torch.no_grad():
-        parts = zip(torch.from_numpy(dense).split(10_000), torch.from_numpy(ids).split(10_000), strict=True)
-        logit = torch.cat([logits(*part).view(-1) for part in parts]).double().numpy()
-    ranks = np.empty(HELD_OUT)
-    ranks[np.argsort(logit)] = np.arange(1, HELD_OUT + 1)
-    ones = label.sum(dtype=float)
-    auc = (ranks[label == 1].sum() - ones * (ones + 1) / 2) / (ones * (HELD_OUT - ones))
-    p = label.mean(dtype=float)
-    return {
-        "logLoss": float(np.mean(np.logaddexp(0, logit) - label * logit)),
-        "auc": float(auc),
-        "mean": float(-p * np.log(p) - (1 - p) * np.log(1 - p)),
-    }

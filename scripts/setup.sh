@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the development environments and finds a JDK for each.
+# Makes the development environments and finds a JDK for each; that of compat is the one of spark35.
 #
 #   scripts/setup.sh [spark35] [spark41] [compat]      the first two by default
 #
@@ -41,7 +41,7 @@ make_venv() {
     fi
     say "installing $lock into $venv"
     "$uv" pip sync --quiet --python "$venv/bin/python" "$lock"
-    [ "$env" = compat ] || "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
+    "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --editable .
     echo "$stamp" > "$venv/setup.stamp"
 }
 
@@ -52,7 +52,7 @@ serves() {
     local version
     version=$(java_property "$1" java.specification.version)
     [ "${version%%.*}" -ge 17 ] && [ "${version%%.*}" -le 21 ] || return
-    [ "$env" = spark35 ] || "$1" --list-modules | grep jdk.incubator.vector >/dev/null
+    [ "$env" != spark41 ] || "$1" --list-modules | grep jdk.incubator.vector >/dev/null
 }
 
 find_java() {
@@ -91,7 +91,11 @@ for name in "$@"; do
     case $name in
         spark35) prepare spark35 .venv ;;
         spark41) prepare spark41 .venv-spark4 ;;
-        compat) env=compat venv=.venv-compat; make_venv ;; # old petastorm, which only other programs run
+        compat)
+            env=compat venv=.venv-compat
+            make_venv
+            find_java > .build/java_home.compat || cp .build/java_home.spark35 .build/java_home.compat
+            ;;
         *) stop "unknown environment '$name'; the choices are spark35, spark41 and compat" ;;
     esac
 done

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyspark
@@ -48,12 +49,14 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     mode = config.getoption("--spark-mode")
 
-    newer = pyspark.__version__ >= "4"
+    newer, with_orca = pyspark.__version__ >= "4", find_spec("bigdl") is not None
 
     def wanted(item):
         def marked(name):
             return item.get_closest_marker(name) is not None
 
+        if with_orca and not marked("orca"):
+            return False
         needs_session = "spark" in item.fixturenames and not marked("cluster")
         if mode == "standalone" or marked("standalone"):
             return mode == "standalone" and (marked("standalone") or marked("fault") or marked("all_modes"))

@@ -27,6 +27,7 @@ SHOWN = {
     "dlrm_step": ["facebook, float32", "ours, float32", "largest difference to facebook's"],
     "fit": ["TorchDistributor, arrays", "ours", "as good"],
     "scaling": ["beyond epochs s", "two workers", "rows touched"],
+    "orca": ["orca: "],  # and no more without Orca's environment
     "end_to_end": ["features and Parquet", "wall s", "the best AUC that is possible"],
     "real_rows": ["real_rows: "],  # and no more where the rows are not there
 }

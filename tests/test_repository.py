@@ -46,7 +46,8 @@ MAY_IMPORT = {
     "aiok_spark": ANYTHING,
 }
 # What runs where the rows are trained on: these need torch, and no stage.  Stages import them late, or only name them.
-NEEDS_TORCH = ("aiok_spark.data.torch_dataset",)  # a subclass of torch's, imported by who asks for it
+# A subclass of torch's, and scripts of torch: imported by who asks for them.
+NEEDS_TORCH = ("aiok_spark.data.torch_dataset", "aiok_spark.training.orca_compat")
 WORKER_SIDE = ("aiok_spark.training.worker", "aiok_spark.models.networks")
 KERNELS_STAND_ON = {"numpy", "pyarrow"} | sys.stdlib_module_names
 

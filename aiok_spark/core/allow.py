@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -11,13 +12,13 @@ from aiok_spark.core.errors import UnsafeClassError
 
 _PACKAGES = ("aiok_spark.", "pyspark.ml.", "org.apache.spark.ml.")
 
-_registered: dict[str, type] = {}
+_registered: dict[str, Any] = {}
 
-C = TypeVar("C", bound=type)
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 def register(cls: C) -> C:
-    """Allow saved directories to name this class; a decorator for stages of your own.
+    """Allow saved directories to name this class or function; a decorator for stages and networks of your own.
 
     Examples
     --------
@@ -57,5 +58,5 @@ def resolve(name: str, path: str) -> type[Params]:
     return found
 
 
-def _name(cls: type) -> str:
+def _name(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__name__}"  # as Spark's metadata has it

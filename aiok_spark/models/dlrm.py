@@ -8,12 +8,12 @@ from pyspark.sql.types import StructField
 
 from aiok_spark.core.errors import ParamError
 from aiok_spark.core.params import at_least, param
-from aiok_spark.training.estimator import NetworkModel, NetworkStage, SteppedEstimator
+from aiok_spark.training.estimator import GroupedStage, NetworkModel, SteppedEstimator
 from aiok_spark.training.params import HasOptimizer, HasProbabilityCol, to_widths
 from aiok_spark.training.task import BINARY
 
 
-class _DLRMParams(NetworkStage, HasProbabilityCol, HasOptimizer):
+class _DLRMParams(GroupedStage, HasProbabilityCol, HasOptimizer):
     embeddingDim = param("embeddingDim", "length of an id's vector, from 1; default 16", at_least(1), 16)
     bottomLayers = param(
         "bottomLayers",

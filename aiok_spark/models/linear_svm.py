@@ -6,12 +6,12 @@ from typing import Any
 
 from aiok_spark.core.errors import ParamError
 from aiok_spark.core.params import param, to_positive
-from aiok_spark.training.estimator import NetworkEstimator, NetworkModel, NetworkStage
+from aiok_spark.training.estimator import GroupedStage, NetworkEstimator, NetworkModel
 from aiok_spark.training.params import HasAveraging, HasRawPredictionCol
 from aiok_spark.training.task import BINARY, Group
 
 
-class _LinearSVMParams(NetworkStage, HasRawPredictionCol, HasAveraging):
+class _LinearSVMParams(GroupedStage, HasRawPredictionCol, HasAveraging):
     regParam = param(
         "regParam", "weight of the squared norm in the objective, above 0; default 1e-4", to_positive, 1e-4
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aiok_spark.core.params import at_least, param
-from aiok_spark.training.estimator import NetworkModel, NetworkStage, SteppedEstimator
+from aiok_spark.training.estimator import GroupedStage, NetworkModel, SteppedEstimator
 from aiok_spark.training.params import HasNumClasses, HasOptimizer, to_share, to_widths
 from aiok_spark.training.task import CLASSIFICATION, REGRESSION
 
 
-class _MLPParams(NetworkStage, HasOptimizer):
+class _MLPParams(GroupedStage, HasOptimizer):
     hiddenLayers = param(
         "hiddenLayers", "widths of the hidden layers, each from 1; default [64, 32]", to_widths, [64, 32]
     )

@@ -102,7 +102,7 @@ def bayes_auc(rows: int = 200_000, seed: int = 0) -> float:
 
 
 def _blocks(rows: int) -> Iterator[pa.RecordBatch]:
-    yield pa.record_batch({"id": np.arange(-(-rows // _BLOCK))})
+    yield pa.RecordBatch.from_pydict({"id": np.arange(-(-rows // _BLOCK))})
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class _Maker:
             columns[name] = hexadecimal(cells.ranks[i] + 1 + (i << 24), cells.missing[len(NUMBERS) + i])
         if self.probability:
             columns["click_probability"] = pa.array(chance)
-        return pa.record_batch(columns)
+        return pa.RecordBatch.from_pydict(columns)
 
 
 def _counts(random: np.random.Generator, column: int, rows: int) -> np.ndarray:

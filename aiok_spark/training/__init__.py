@@ -6,12 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aiok_spark.training.orca_estimator import OrcaEstimator, OrcaModel
     from aiok_spark.training.summary import TrainingSummary
     from aiok_spark.training.torch_estimator import TorchEstimator, TorchModel
 
-_HOMES = {"TorchEstimator": "torch_estimator", "TorchModel": "torch_estimator", "TrainingSummary": "summary"}
+_HOMES = {
+    "OrcaEstimator": "orca_estimator",
+    "OrcaModel": "orca_estimator",
+    "TorchEstimator": "torch_estimator",
+    "TorchModel": "torch_estimator",
+    "TrainingSummary": "summary",
+}
 
 __all__ = [
+    "OrcaEstimator",
+    "OrcaModel",
     "TorchEstimator",
     "TorchModel",
     "TrainingSummary",

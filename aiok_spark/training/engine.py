@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
+from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import DataType
 
 from aiok_spark.core.errors import DataError
@@ -14,7 +15,7 @@ from aiok_spark.training.files import files_of
 from aiok_spark.training.results import no_rows, read_result
 from aiok_spark.training.task import TrainResult, TrainTask
 
-BACKENDS = ("spark", "local")  # each a module of ``backends``
+BACKENDS = ("spark", "orca", "local")  # each a module of ``backends``
 FEEDS = ("stream", "files")
 
 
@@ -38,8 +39,8 @@ def run(
         What the task reads, with the types to cast to: dense, categorical, label, weight, validation.
     task : TrainTask
         What to train, with how many workers.
-    backend : {"spark", "local"}
-        Where: on the executors, or in this process.
+    backend : {"spark", "orca", "local"}
+        Where: on the executors, there by BigDL Orca's runner, or in this process.
     feed : {"stream", "files"}
         How the rows come: through Spark, or from the files of a converted dataset.
     label : str
@@ -52,4 +53,10 @@ def run(
         rows = chosen.run(df, columns, task, label, verbose, files)
     if not rows.num_rows and df.isEmpty():  # Spark drops all stages behind a plan that has no rows
         raise DataError(no_rows(label))
+    return read_result(rows, task, label)
+
+
+def train_on_loaders(spark: SparkSession, task: TrainTask, loaders: Any, label: str, verbose: bool) -> TrainResult:
+    """Train on the executors, on rows that each worker reads by itself (see ``worker.loaders``)."""
+    rows = import_module("aiok_spark.training.backends.spark").run(spark.range(0), (), task, label, verbose, loaders)
     return read_result(rows, task, label)

@@ -25,20 +25,37 @@ from aiok_spark.core.state import State
 from aiok_spark.core.steps import Prepared
 from aiok_spark.kernels.program import Kernel, RowKernel
 from aiok_spark.training import engine
-from aiok_spark.training.inputs import cardinality, feature_spec, input_type, require_dense, require_ids
+from aiok_spark.training.inputs import cardinality, feature_spec, input_type, require_dense, require_ids, require_once
 from aiok_spark.training.onnx import OnnxNetwork, converted
-from aiok_spark.training.params import HasFeatures, HasOptimizer, HasPredictionCol, HasTraining, with_constructor
+from aiok_spark.training.params import (
+    HasFeatures,
+    HasHandleInvalid,
+    HasOptimizer,
+    HasPredictionCol,
+    HasTraining,
+    with_constructor,
+)
 from aiok_spark.training.references import reference
 from aiok_spark.training.scoring import Network, Scorer, TorchNetwork
 from aiok_spark.training.summary import TrainingSummary
-from aiok_spark.training.task import BINARY, CLASSIFICATION, METRICS, MULTICLASS, REGRESSION, Group, TrainTask
+from aiok_spark.training.task import (
+    BINARY,
+    CLASSIFICATION,
+    METRICS,
+    MULTICLASS,
+    RAW,
+    REGRESSION,
+    Group,
+    TrainResult,
+    TrainTask,
+)
 
 _MOST_CLASSES = 1_000_000
 _OUTPUTS = ("rawPrediction", "probability", "prediction")
 
 
-class NetworkStage(HasFeatures, HasPredictionCol, HasTraining):
-    """What estimator and model share: which network, and which columns."""
+class NetworkStage(HasHandleInvalid, HasPredictionCol, HasTraining):
+    """What estimator and model share: which network, and which columns, those of numbers before those of ids."""
 
     def _network(self) -> Any:
         """The network's class or function, or where it is (``package.module:Name``)."""
@@ -55,7 +72,7 @@ class NetworkStage(HasFeatures, HasPredictionCol, HasTraining):
     def _named_outputs(self) -> dict[str, str]:
         """Columns that the model makes, by what they hold."""
         names = {what: self.getOrDefault(f"{what}Col") for what in _OUTPUTS if self.hasParam(f"{what}Col")}
-        if self._kind() == REGRESSION:
+        if self._kind() in (REGRESSION, RAW):
             names = {"prediction": names["prediction"]}
         return {what: name for what, name in names.items() if name}
 
@@ -71,24 +88,55 @@ class NetworkStage(HasFeatures, HasPredictionCol, HasTraining):
 
     # Columns
 
+    def _dense_count(self, inputs: list[StructField]) -> int:
+        """How many of the input columns are numbers; the others are ids."""
+        raise NotImplementedError(f"{type(self).__name__} must say which columns are numbers: _dense_count")
+
+    def _sizes(self, ids: list[StructField]) -> dict[str, int]:
+        """Sizes of id columns that are not what their metadata says; 0 for any whole numbers."""
+        return {}
+
+    def _outputs(self) -> list[str]:
+        return list(self._named_outputs().values())
+
+    def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
+        names = self._named_outputs()
+        if not names:
+            raise ParamError(
+                f"{self._label}: predictionCol: found '' for every output, expected at least one name; set one"
+            )
+        number = self._kind() != RAW
+        return [
+            double_field(name) if what == "prediction" and number else StructField(name, VectorUDT(), True)
+            for what, name in names.items()
+        ]
+
+    def _types(self, fields: list[StructField]) -> list[DataType]:
+        """What the input columns are cast to."""
+        cut, double = self._dense_count(fields), self.hasParam("precision") and self.getPrecision() == "float64"
+        return [input_type(f, i < cut, double) for i, f in enumerate(fields)]
+
+
+class GroupedStage(NetworkStage, HasFeatures):
+    """A network stage whose Params name the columns by group: numbers and ids."""
+
     def _dense(self) -> list[str]:
         if self.getDenseCols() or self.getCategoricalCols():
             return self.getDenseCols()
         return [self.getFeaturesCol()]
 
+    def _dense_count(self, inputs: list[StructField]) -> int:
+        return len(self._dense())
+
+    def _sizes(self, ids: list[StructField]) -> dict[str, int]:
+        return self.getTableSizes()
+
     def _inputs(self) -> list[str]:
         return [*self._dense(), *self.getCategoricalCols()]
 
-    def _outputs(self) -> list[str]:
-        return list(self._named_outputs().values())
-
     def _input_fields(self, schema: StructType) -> list[StructField]:
         for name, columns in ((self._dense_param(), self._dense()), ("categoricalCols", self.getCategoricalCols())):
-            if again := [column for column in columns if columns.count(column) > 1]:
-                raise ParamError(
-                    f"{self._label}: {name}: found '{again[0]}' {len(again)} times, expected each column once; leave "
-                    "the others out"
-                )
+            require_once(self._label, name, columns)
         dense = find_fields(self._label, self._dense_param(), self._dense(), schema)
         return dense + find_fields(self._label, "categoricalCols", self.getCategoricalCols(), schema)
 
@@ -96,23 +144,10 @@ class NetworkStage(HasFeatures, HasPredictionCol, HasTraining):
         return "denseCols" if self.getDenseCols() else "featuresCol"
 
     def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
-        cut = len(self._dense())
+        cut = self._dense_count(inputs)
         require_dense(self._label, inputs[:cut], self._dense_param())
         require_ids(self._label, inputs[cut:])
-        names = self._named_outputs()
-        if not names:
-            raise ParamError(
-                f"{self._label}: predictionCol: found '' for every output, expected at least one name; set one"
-            )
-        return [
-            double_field(name) if what == "prediction" else StructField(name, VectorUDT(), True)
-            for what, name in names.items()
-        ]
-
-    def _types(self, fields: list[StructField]) -> list[DataType]:
-        """What the input columns are cast to."""
-        cut, double = len(self._dense()), self.hasParam("precision") and self.getPrecision() == "float64"
-        return [input_type(f, i < cut, double) for i, f in enumerate(fields)]
+        return super()._output_fields(inputs)
 
 
 class NetworkModel(NetworkStage, RowLocalModel):
@@ -138,7 +173,7 @@ class NetworkModel(NetworkStage, RowLocalModel):
     def numFeatures(self) -> int:
         """Numbers and ids that a row gives to the network."""
         spec = self.task.features
-        return spec.width + len(spec.sizes)
+        return spec.width + sum(spec.lengths)
 
     def network(self) -> Any:
         """The trained network, a ``torch.nn.Module`` of its own for each call."""
@@ -181,7 +216,7 @@ class NetworkModel(NetworkStage, RowLocalModel):
 
     def _prepared(self, inputs: list[StructField]) -> list[Prepared] | None:
         types = self._kernel_types(inputs)
-        if any(element(t) != t for t in types):
+        if any(element(t) != t for t in types) or 0 in self.task.features.sizes:
             return None
 
         def columns(values: list[Column]) -> list[Column]:
@@ -216,14 +251,7 @@ class NetworkEstimator(NetworkStage, Estimator):
 
     def _checked_outputs(self, schema: StructType) -> list[StructField]:
         label = find_fields(self._label, "labelCol", [self.getLabelCol()], schema)
-        require(
-            self._label,
-            "labelCol",
-            label,
-            lambda t: isinstance(t, BooleanType) or is_numeric(t),
-            "a numeric type or boolean",
-            "index it by StringIndexer, or cast it",
-        )
+        self._require_label(label)
         if self.getWeightCol():
             weight = find_fields(self._label, "weightCol", [self.getWeightCol()], schema)
             require_numeric(self._label, weight, "weightCol")
@@ -233,6 +261,16 @@ class NetworkEstimator(NetworkStage, Estimator):
             require(self._label, kind, flag, lambda t: isinstance(t, BooleanType), "boolean", "cast it")
         self._check_params()
         return super()._checked_outputs(schema)
+
+    def _require_label(self, label: list[StructField]) -> None:
+        require(
+            self._label,
+            "labelCol",
+            label,
+            lambda t: isinstance(t, BooleanType) or is_numeric(t),
+            "a numeric type or boolean",
+            "index it by StringIndexer, or cast it",
+        )
 
     def _check_params(self) -> None:
         """Raise ParamError where Params contradict each other."""
@@ -245,22 +283,8 @@ class NetworkEstimator(NetworkStage, Estimator):
     # Fit
 
     def _fit_state(self, dataset: DataFrame) -> State:
-        fields = self._input_fields(dataset.schema)
-        task = self._task(dataset, fields)
-        columns = [(f.name, t) for f, t in zip(fields, self._types(fields), strict=True)]
-        columns += [(self.getLabelCol(), DoubleType())]
-        columns += [(task.weight, DoubleType())] if task.weight else []
-        columns += [(task.validation, BooleanType())] if task.validation else []
-        verbose = self.getVerbose()
-        result = engine.run(
-            dataset,
-            columns,
-            task,
-            backend=self.getEngine(),
-            feed=self.getFeed(),
-            label=self._label,
-            verbose=verbose,
-        )
+        task, columns = self._planned(dataset)
+        result = self._engaged(dataset, task, columns)
         facts = {
             "task": task.to_json(),
             "history": result.history,
@@ -269,11 +293,32 @@ class NetworkEstimator(NetworkStage, Estimator):
         }
         return State(facts, blobs={"weights": result.weights})
 
+    def _planned(self, dataset: DataFrame) -> tuple[TrainTask, list[tuple[str, DataType]]]:
+        """What to train, and the columns for it with the types to cast to."""
+        fields = self._input_fields(dataset.schema)
+        task = self._task(dataset, fields)
+        columns = [(f.name, t) for f, t in zip(fields, self._types(fields), strict=True)]
+        columns += [(self.getLabelCol(), self._label_type(dataset.schema))]
+        columns += [(task.weight, DoubleType())] if task.weight else []
+        columns += [(task.validation, BooleanType())] if task.validation else []
+        return task, columns
+
+    def _engaged(self, dataset: DataFrame, task: TrainTask, columns: list[tuple[str, DataType]]) -> TrainResult:
+        return engine.run(
+            dataset,
+            columns,
+            task,
+            backend=self.getEngine(),
+            feed=self.getFeed(),
+            label=self._label,
+            verbose=self.getVerbose(),
+        )
+
     def _task(self, dataset: DataFrame, fields: list[StructField]) -> TrainTask:
-        cut = len(self._dense())
+        cut = self._dense_count(fields)
         network, live = reference(self._network())
         loss, more = reference(self._loss())
-        kind, classes = self._kind(), {BINARY: 2, REGRESSION: 0}.get(self._kind())
+        kind, classes = self._kind(), {BINARY: 2, REGRESSION: 0, RAW: 0}.get(self._kind())
         if classes is None:
             classes = self._classes(dataset)
         if kind == CLASSIFICATION:
@@ -289,7 +334,7 @@ class NetworkEstimator(NetworkStage, Estimator):
         return TrainTask(
             network=network,
             arguments=dict(self._arguments()),
-            features=feature_spec(self._label, dataset, fields[:cut], fields[cut:], self.getTableSizes()),
+            features=feature_spec(self._label, dataset, fields[:cut], fields[cut:], self._sizes(fields[cut:])),
             kind=kind,
             loss=loss,
             numClasses=classes,
@@ -315,6 +360,10 @@ class NetworkEstimator(NetworkStage, Estimator):
             live={**live, **more},
             **self._settings(),
         )
+
+    def _label_type(self, schema: StructType) -> DataType:
+        """What the label is cast to."""
+        return DoubleType()
 
     def _classes(self, dataset: DataFrame) -> int:
         """Classes of the label: as set, as the metadata says, or one more than the largest."""

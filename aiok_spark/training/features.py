@@ -12,7 +12,7 @@ class FeatureSpec:
     """Inputs of a network, as JSON can hold them; saved with the model.
 
     A network gets one tensor for each group that is not empty: ``dense`` (float, [rows, sum of widths])
-    and ``categorical`` (int64, [rows, number of columns]).
+    and ``categorical`` (int64, [rows, sum of lengths]).
 
     Attributes
     ----------
@@ -23,13 +23,20 @@ class FeatureSpec:
     categorical : tuple of str
         Columns of ids.
     sizes : tuple of int
-        Rows of each id column's table: ids lie in [0, size).
+        Rows of each id column's table: ids lie in [0, size); 0 for any whole numbers.
+    lengths : tuple of int
+        Ids of each id column: 1 for an id, its length for an array; left out if all are 1.
     """
 
     dense: tuple[str, ...] = ()
     widths: tuple[int, ...] = ()
     categorical: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.lengths:
+            object.__setattr__(self, "lengths", (1,) * len(self.categorical))
 
     @property
     def width(self) -> int:

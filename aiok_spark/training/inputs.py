@@ -34,7 +34,7 @@ def require_dense(label: str, fields: list[StructField], param: str = "denseCols
             isinstance(t, (VectorUDT, BooleanType)) or is_numeric(t.elementType if isinstance(t, ArrayType) else t)
         ),
         "a numeric type, or a vector or array of numbers",
-        "make ids of it (Categorify) and name them in categoricalCols, or cast it",
+        "make ids of it (Categorify) and name them instead, or cast it",
     )
 
 
@@ -51,9 +51,19 @@ def require_ids(label: str, fields: list[StructField]) -> None:
     )
 
 
+def require_once(label: str, param: str, columns: list[str]) -> None:
+    """Raise ParamError if a column is named twice."""
+    if again := [column for column in columns if columns.count(column) > 1]:
+        raise ParamError(
+            f"{label}: {param}: found '{again[0]}' {len(again)} times, expected each column once; leave the others out"
+        )
+
+
 def input_type(field: StructField, dense: bool, double: bool) -> DataType:
     """What an input column is cast to."""
     if not dense:
+        if isinstance(field.dataType, ArrayType):
+            return ArrayType(LongType())
         return field.dataType if isinstance(field.dataType, IntegralType) else LongType()
     number = DoubleType() if double else FloatType()
     return ArrayType(number) if isinstance(field.dataType, (VectorUDT, ArrayType)) else number
@@ -72,30 +82,41 @@ def cardinality(field: StructField) -> int | None:
 def feature_spec(
     label: str, dataset: DataFrame, dense: list[StructField], ids: list[StructField], sizes: dict[str, int]
 ) -> FeatureSpec:
-    """Widths and table sizes of the columns; looks at one row if a vector's metadata has no width."""
-    widths = {f.name: _known_width(f) for f in dense}
-    if unknown := [name for name, width in widths.items() if width is None]:
-        lengths = [F.size(as_array(f)).alias(f"w{i}") for i, f in enumerate(dense) if f.name in unknown]
-        present = [column(name).isNotNull() for name in unknown]
-        first = dataset.where(_all(present)).select(*lengths).first()
-        if first is None:
-            raise DataError(
-                f"{label}: denseCols: found no row with values in {unknown}, expected at least one, as their length is "
-                "not in the metadata; check the DataFrame"
-            )
-        widths.update(zip(unknown, first, strict=True))
-    found = {f.name: sizes.get(f.name) or cardinality(f) for f in ids}
+    """Widths and table sizes of the columns; looks at one row for a length that the metadata does not have.
+
+    A size of 0 stands for any whole numbers.
+    """
+    widths = lengths_of(label, dataset, dense + ids)
+    found = {f.name: sizes.get(f.name, cardinality(f)) for f in ids}
     if without := [name for name, size in found.items() if size is None]:
         raise ParamError(
             f"{label}: categoricalCols: found no number of ids in the metadata of {without}, expected one for each "
             "column; make the ids by Categorify or HashBuckets, or set tableSizes={column: size}"
         )
     return FeatureSpec(
-        tuple(widths),
-        tuple(int(w or 0) for w in widths.values()),
+        tuple(f.name for f in dense),
+        tuple(widths[: len(dense)]),
         tuple(found),
         tuple(int(s or 0) for s in found.values()),
+        tuple(widths[len(dense) :]),
     )
+
+
+def lengths_of(label: str, dataset: DataFrame, fields: list[StructField]) -> list[int]:
+    """Values that a row has in each column: 1 for a number, its length for a vector or array."""
+    widths = [_known_width(f) for f in fields]
+    unknown = [f for f, width in zip(fields, widths, strict=True) if width is None]
+    if not unknown:
+        return [width or 0 for width in widths]
+    lengths = [F.size(as_array(f)).alias(f"w{i}") for i, f in enumerate(unknown)]
+    first = dataset.where(_all([column(f.name).isNotNull() for f in unknown])).select(*lengths).first()
+    if first is None:
+        raise DataError(
+            f"{label}: fit: found no row with values in {[f.name for f in unknown]}, expected at least one, as their "
+            "length is not in the metadata; check the DataFrame"
+        )
+    looked = iter(first)
+    return [next(looked) if width is None else width for width in widths]
 
 
 def _known_width(field: StructField) -> int | None:

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from aiok_spark.core.errors import ParamError
-from aiok_spark.training.scoring import TorchNetwork
-from aiok_spark.training.task import MULTICLASS, TrainTask
+from aiok_spark.training.scoring import TorchNetwork, sample
+from aiok_spark.training.task import MULTICLASS, RAW, TrainTask
 
 _LARGEST = (1 << 31) - (1 << 20)  # bytes of a protobuf message, with room for all but the weights
 _LOGGERS = ("torch", "torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript", "onnx_ir")
@@ -60,7 +60,7 @@ class OnnxNetwork:
             self._session = _session(self.model, self.label)
         typed = {n: v.astype(np.int64, copy=False) if n == "categorical" else v for n, v in tensors.items()}
         raw = self._session.run(None, typed)[0]
-        return raw if self.task.kind == MULTICLASS else raw.reshape(-1)
+        return raw if self.task.kind in (MULTICLASS, RAW) else raw.reshape(-1)
 
 
 def converted(network: TorchNetwork, label: str) -> OnnxNetwork:
@@ -94,8 +94,8 @@ def converted(network: TorchNetwork, label: str) -> OnnxNetwork:
     try:
         made = OnnxNetwork(network.task, _exported(network), label)
         for rows in (1, 3):
-            sample = _sample(network.task, rows)
-            found, expected = made(sample), network(sample)
+            tensors = sample(network.task, rows)
+            found, expected = made(tensors), network(tensors)
             if found.shape != expected.shape or not np.allclose(found, expected, 1e-4, 1e-5, equal_nan=True):
                 raise ValueError(f"it gave {found.tolist()} and not {expected.tolist()} for {rows} rows")
     except Exception as e:  # torch and onnxruntime raise dozens of types
@@ -111,7 +111,7 @@ def _exported(network: TorchNetwork) -> bytes:
 
     from aiok_spark.training.worker.weights import forward
 
-    sample = _sample(network.task, 2)
+    made = sample(network.task, 2)
 
     class Named(torch.nn.Module):
         """Takes its tensors in the order of the task, as a graph does."""
@@ -121,29 +121,18 @@ def _exported(network: TorchNetwork) -> bytes:
             self.network = network.module().requires_grad_(False)
 
         def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-            return forward(self.network, dict(zip(sample, tensors, strict=True)))
+            return forward(self.network, dict(zip(made, tensors, strict=True)))
 
-    example = tuple(torch.from_numpy(values) for values in sample.values())
+    example = tuple(torch.from_numpy(values) for values in made.values())
     any_rows = {"tensors": tuple({0: torch.export.Dim("rows")} for _ in example)}
     with _exporter, _silence():
         try:
             traced = torch.export.export(Named().eval(), example, dynamic_shapes=any_rows, strict=False)
         except Exception:  # the other way takes longer and some networks less, but knows that len(tensor) varies
             traced = torch.export.export(Named().eval(), example, dynamic_shapes=any_rows, strict=True)
-        program = torch.onnx.export(traced, dynamo=True, verbose=False, input_names=list(sample))
+        program = torch.onnx.export(traced, dynamo=True, verbose=False, input_names=list(made))
         assert program is not None
         return program.model_proto.SerializeToString()
-
-
-def _sample(task: TrainTask, rows: int) -> dict[str, np.ndarray]:
-    """Tensors that the network may get."""
-    draw, spec, made = np.random.default_rng(rows), task.features, {}
-    if spec.dense:
-        real = np.float64 if task.precision == "float64" else np.float32
-        made["dense"] = draw.normal(size=(rows, spec.width)).astype(real)
-    if spec.categorical:
-        made["categorical"] = draw.integers(0, spec.sizes, (rows, len(spec.sizes)))
-    return made
 
 
 def _session(model: bytes, label: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from aiok_spark.training.task import BINARY, MULTICLASS, TrainTask
+from aiok_spark.training.task import BINARY, MULTICLASS, RAW, TrainTask
 
 # What may be wrong with a column, as (what was found, what was expected, what to do).
 NOT_FINITE = (
@@ -27,6 +27,11 @@ NOT_AN_ID = (
     "ids that are null, negative or not below the column's cardinality of {size}",
     "ids in [0, {size})",
     "take ids and their metadata from one fitted Categorify or HashBuckets, or set tableSizes",
+)
+NO_NUMBER = (
+    "null values",
+    "whole numbers",
+    "fill them in a stage before this one (FillMissing), or filter the rows",
 )
 NOT_THE_WIDTH = (
     "vectors that are null or not of length {size}",
@@ -71,9 +76,9 @@ def tensor_types(task: TrainTask) -> dict[str, tuple[str, int]]:
     if task.features.dense:
         types["dense"] = (real, task.features.width)
     if task.features.categorical:
-        small = max(task.features.sizes) < 2**31
-        types["categorical"] = ("<i4" if small else "<i8", len(task.features.categorical))
-    types["label"] = ("<i8" if task.kind == MULTICLASS else real, 0)
+        small = all(0 < size < 2**31 for size in task.features.sizes)
+        types["categorical"] = ("<i4" if small else "<i8", sum(task.features.lengths))
+    types["label"] = ("<i8" if task.kind == MULTICLASS or task.wholeLabel else real, task.labelWidth)
     if task.weight:
         types["weight"] = (real, 0)
     if task.validation or task.validationFraction:
@@ -134,7 +139,7 @@ def tensors_of(batch: pa.RecordBatch, task: TrainTask, draw: tuple[int, ...]) ->
     problems: Problems = Counter()
     made, _ = features_of(batch.columns[:inputs], task, problems)
     columns = iter(batch.columns[inputs:])
-    made["label"] = _label(_numbers(next(columns)), types["label"][0], task, problems)
+    made["label"] = _label(next(columns), types["label"], task, problems)
     if task.weight:
         weight = _numbers(next(columns))
         made["weight"] = _as(types["weight"][0], weight)
@@ -169,15 +174,11 @@ def features_of(
             wrong += _fill(matrix[:, at : at + width], next(there), name, problems)
             at += width
     if spec.categorical:
-        made["categorical"] = ids = np.empty((rows, len(spec.categorical)), types["categorical"][0])
-        for i, (name, size) in enumerate(zip(spec.categorical, spec.sizes, strict=True)):
-            values = next(there).fill_null(-1).to_numpy(zero_copy_only=False)
-            outside = (values < 0) | (values >= size)
-            if outside.any():
-                _note(problems, name, NOT_AN_ID, outside, size)
-                wrong.append(outside)
-                values = np.where(outside, 0, values)
-            ids[:, i] = values
+        made["categorical"] = ids = np.empty((rows, sum(spec.lengths)), types["categorical"][0])
+        at = 0
+        for name, size, length in zip(spec.categorical, spec.sizes, spec.lengths, strict=True):
+            wrong += _fill_ids(ids[:, at : at + length], next(there), name, size, problems)
+            at += length
     return made, np.logical_or.reduce(wrong) if wrong else None
 
 
@@ -188,18 +189,8 @@ def _numbers(values: pa.Array) -> np.ndarray:
 
 def _fill(out: np.ndarray, values: pa.Array, name: str, problems: Problems) -> list[np.ndarray]:
     """Copy a dense column into its place; vectors and arrays come as lists.  Gives the rows that are wrong."""
-    wrong = []
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-        width = out.shape[1]
-        right = values.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False) == width
-        if not right.all():
-            _note(problems, name, NOT_THE_WIDTH, ~right, width)
-            wrong.append(~right)
-            out[~right] = 0
-            values = values.filter(pa.array(right))
-        out[right] = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-    else:
-        out[:, 0] = values.to_numpy(zero_copy_only=False)
+    right, values, wrong = _flat(out, values, name, problems)
+    out[right] = values.to_numpy(zero_copy_only=False).reshape(-1, out.shape[1])
     if not np.isfinite(out).all():
         bad = ~np.isfinite(out).all(axis=1)
         _note(problems, name, NOT_FINITE, bad)
@@ -208,13 +199,57 @@ def _fill(out: np.ndarray, values: pa.Array, name: str, problems: Problems) -> l
     return wrong
 
 
+def _fill_ids(out: np.ndarray, values: pa.Array, name: str, size: int, problems: Problems) -> list[np.ndarray]:
+    """The same for a column of ids; one without a size has any whole numbers."""
+    right, values, wrong = _flat(out, values, name, problems)
+    bad = values.is_null().to_numpy(zero_copy_only=False)
+    ids = values.fill_null(0).to_numpy(zero_copy_only=False)
+    if size:
+        bad = bad | (ids < 0) | (ids >= size)
+    if bad.any():
+        ids = np.where(bad, 0, ids)
+        lost = np.zeros(len(out), bool)
+        lost[right] = bad.reshape(-1, out.shape[1]).any(axis=1)
+        _note(problems, name, NOT_AN_ID if size else NO_NUMBER, lost, size)
+        wrong.append(lost)
+    out[right] = ids.reshape(-1, out.shape[1])
+    return wrong
+
+
+def _flat(
+    out: np.ndarray, values: pa.Array, name: str, problems: Problems
+) -> tuple[np.ndarray | slice, pa.Array, list[np.ndarray]]:
+    """Rows of ``out`` that a column has enough values for, and these values one after the other.
+
+    Lists that are not as long as ``out`` is wide are wrong; zeros stand in for them.
+    """
+    if not (pa.types.is_list(values.type) or pa.types.is_large_list(values.type)):
+        return slice(None), values, []
+    width = out.shape[1]
+    right = values.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False) == width
+    if right.all():
+        return slice(None), values.flatten(), []
+    _note(problems, name, NOT_THE_WIDTH, ~right, width)
+    out[~right] = 0
+    return right, values.filter(pa.array(right)).flatten(), [~right]
+
+
 def _as(kind: str, values: np.ndarray) -> np.ndarray:
     """As another type of number; what is too large for it becomes infinite."""
     with np.errstate(over="ignore"):
         return values.astype(kind)
 
 
-def _label(values: np.ndarray, kind: str, task: TrainTask, problems: Problems) -> np.ndarray:
+def _label(column: pa.Array, tensor: tuple[str, int], task: TrainTask, problems: Problems) -> np.ndarray:
+    kind, width = tensor
+    if task.kind == RAW:
+        made = np.empty((len(column), width or 1), kind)
+        if task.wholeLabel:
+            _fill_ids(made, column, task.label, 0, problems)
+        else:
+            _fill(made, column, task.label, problems)
+        return made if width else made[:, 0]
+    values = _numbers(column)
     if task.kind == BINARY:
         what, wrong = NOT_BINARY, (values != 0) & (values != 1)
     elif task.kind == MULTICLASS:

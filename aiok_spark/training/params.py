@@ -87,6 +87,11 @@ class HasFeatures(Stage):
         to_sizes,
         {},
     )
+
+
+class HasHandleInvalid(Stage):
+    """Mixin for what becomes of values that a network cannot use."""
+
     handleInvalid = param(
         "handleInvalid",
         "what a null, NaN or infinite number, or an id outside its table, does to a transform: 'error' (default) stops "
@@ -172,7 +177,8 @@ class HasTraining(Stage):
     numWorkers = param("numWorkers", "tasks that train together, from 1; default 1", at_least(1), 1)
     engine = param(
         "engine",
-        "where to train: 'spark' (default) on the executors, 'local' in the driver's process with one worker",
+        "where to train: 'spark' (default) on the executors, 'orca' there too by BigDL Orca's runner (see the extra "
+        "orca), 'local' in the driver's process with one worker",
         one_of(*BACKENDS),
         "spark",
     )
@@ -342,6 +348,25 @@ def to_code(value: Any) -> Any:
         )
     name, live = reference(value)
     return live.get(name, name)
+
+
+def to_codes(value: Any) -> list[Any]:
+    """A list of code."""
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"found {value!r} ({type(value).__name__}), expected a list of functions")
+    return [to_code(code) for code in value]
+
+
+def to_loss_creator(value: Any) -> Any:
+    """Code; a loss of torch as its class makes it without arguments becomes the name of its class."""
+    kind = type(value)
+    if kind.__module__.startswith("torch.nn.") and repr(value) == f"{kind.__name__}()":
+        fresh = kind()
+        if not value.state_dict() and all(
+            vars(fresh)[n] == v for n, v in vars(value).items() if isinstance(v, (str, float, int))
+        ):
+            return to_code(kind)
+    return to_code(value)
 
 
 def to_loss(value: Any) -> Any:

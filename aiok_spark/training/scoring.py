@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from aiok_spark.training.packing import Problems, describe, features_of
-from aiok_spark.training.task import BINARY, MULTICLASS, TrainTask
+from aiok_spark.training.task import BINARY, MULTICLASS, RAW, TrainTask
 
 _ROWS = 8192  # at a time, so that what lies between layers stays in the processor's caches
 
@@ -108,13 +108,16 @@ class Scorer:
                 dense = np.array(flat, np.float64 if double else np.float32).ravel()  # None as NaN
             ids = np.array([-1 if v is None else v for v in values[cut:]], np.int64)
         except (TypeError, ValueError):
-            dense, ids = np.array([np.nan]), np.array([-1])
-        right = len(dense) == spec.width and np.isfinite(dense).all()
+            dense, ids = np.array([np.nan]), np.array([[-1]])
+        right = len(dense) == spec.width and np.isfinite(dense).all() and ids.ndim == 1
         if not (right and ((ids >= 0) & (ids < np.array(spec.sizes))).all()):
-            # The general way finds out what is wrong.
-            real = pa.float64() if double else pa.float32()
-            types = [real if w == 1 else pa.list_(real) for w in spec.widths]
-            types += [pa.int64()] * len(spec.sizes)
+            # The general way takes arrays of ids, and finds out what is wrong.
+            kinds = [(pa.float64() if double else pa.float32(), w) for w in spec.widths]
+            kinds += [(pa.int64(), n) for n in spec.lengths]
+            types = [
+                pa.list_(kind) if n > 1 or isinstance(v, (list, np.ndarray)) else kind
+                for v, (kind, n) in zip(values, kinds, strict=True)
+            ]
             return [a[0].as_py() for a in self([pa.array([v], t) for v, t in zip(values, types, strict=True)])]
         tensors = {}
         if spec.dense:
@@ -135,7 +138,12 @@ class Scorer:
         raw = self._raw(tensors).astype(np.float64)
         if wrong is not None:
             raw[wrong] = np.nan
-        if self.task.kind == BINARY:
+        if self.task.kind == RAW:
+            made = {"prediction": raw}
+        elif self.task.kind == BINARY:
+            if self.task.probabilities:
+                share = np.clip(raw, 1e-7, 1 - 1e-7)
+                raw = np.log(share / (1 - share))
             with np.errstate(over="ignore"):
                 one = 1 / (1 + np.exp(-raw))
             made = {
@@ -164,9 +172,10 @@ class Scorer:
     def _raw(self, tensors: dict[str, np.ndarray]) -> np.ndarray:
         rows = len(next(iter(tensors.values())))
         if not rows:  # which not every network can take
-            return np.empty((0, self.task.outputs) if self.task.kind == MULTICLASS else 0)
+            return np.empty((0, self.task.outputs) if self.task.kind in (MULTICLASS, RAW) else 0)
         parts = [{n: v[at : at + _ROWS] for n, v in tensors.items()} for at in range(0, rows, _ROWS)]
-        return np.concatenate([self.network(part) for part in parts])
+        made = np.concatenate([self.network(part) for part in parts])
+        return made.reshape(rows, -1) if self.task.kind == RAW else made
 
 
 def _number(value: Any) -> Any:
@@ -178,3 +187,16 @@ def _array(values: np.ndarray) -> pa.Array:
         return pa.array(values)
     offsets = np.arange(len(values) + 1, dtype=np.int32) * values.shape[1]
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel()))
+
+
+def sample(task: TrainTask, rows: int) -> dict[str, np.ndarray]:
+    """Tensors that the network of a task may get."""
+    draw, spec, made = np.random.default_rng(rows), task.features, {}
+    if spec.dense:
+        real = np.float64 if task.precision == "float64" else np.float32
+        made["dense"] = draw.normal(size=(rows, spec.width)).astype(real)
+    if spec.categorical:
+        # Of columns of any whole numbers, those that most tables have.
+        limits = np.repeat([size or 2 for size in spec.sizes], spec.lengths)
+        made["categorical"] = draw.integers(0, limits, (rows, len(limits)))
+    return made

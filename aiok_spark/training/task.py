@@ -21,14 +21,17 @@ _MAY_DIFFER = {
     "progressDir",
     "resultLimit",
     "run",
+    "runner",
 }
 
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
+RAW = "raw"  # whatever the user's own loss takes, handed to it as it is
 CLASSIFICATION = "classification"  # binary or multiclass, as the rows turn out
 METRICS = {  # of each epoch; the first decides by default
     BINARY: ("auc", "accuracy", "logLoss", "loss"),
     MULTICLASS: ("accuracy", "logLoss", "loss"),
     REGRESSION: ("rmse", "loss"),
+    RAW: ("loss",),
 }
 
 
@@ -57,6 +60,34 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Creators:
+    """The user's own functions, as BigDL Orca has them; each by name, as ``TrainTask.network``, or empty for none.
+
+    Attributes
+    ----------
+    optimizer : str
+        Called with the network and ``config``; gives a ``torch.optim.Optimizer`` or a list of them.
+    loss : str
+        A class without arguments, an object, or a function of ``config``; gives a function of output and label.
+    scheduler : str
+        Called with the optimizer and ``config``; gives a schedule of learning rates, which steps after each epoch.
+    metrics : sequence of str
+        Functions of output and label of all held-out rows, each of which gives a number.
+    start : str
+        A function without arguments that gives first weights in the format of safetensors.
+    config : mapping
+        As JSON has it.
+    """
+
+    optimizer: str = ""
+    loss: str = ""
+    scheduler: str = ""
+    metrics: Sequence[str] = ()
+    start: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TrainTask:
     """All that a worker needs to know to train; JSON can hold it, but for live code.
 
@@ -70,7 +101,7 @@ class TrainTask:
     features : FeatureSpec
         What the network reads.
     kind : str
-        "binary", "multiclass" or "regression": what the label is.
+        "binary", "multiclass", "regression" or "raw": what the label is.
     loss : str
         Name of a loss (see ``worker.losses``), or where to find one, as for ``network``.
     numClasses : int
@@ -82,12 +113,23 @@ class TrainTask:
     schedule : str
         "constant", "linear", "cosine", or "pegasos": learningRate / (1 + learningRate weightDecay step), which is
         1 / (weightDecay (step + step0)).
+    epochs : int
+        Passes over the rows; 0 to measure what the weights to begin with are worth on the rows that are held out.
     label, weight, validation : str
         Columns; the last two may be empty for none.
     run : str
         A name of this very call of fit.
+    runner : str
+        Who goes through the batches: "own", or "orca" for BigDL Orca's runner.
     resultLimit : int
         Bytes of weights that the driver takes, 0 for any.
+    creators : Creators
+        The user's own functions that make optimizer, loss and schedule; they take the place of ``groups``, ``loss``
+        and ``schedule``.
+    wholeLabel, labelWidth : bool, int
+        Of a raw label: whether it is whole numbers, and how many a row has (0 for a number by itself).
+    probabilities : bool
+        Whether the network of a binary label ends in a probability, not in its logit.
     live : mapping of str to object
         Classes and functions of a notebook, by the name that ``network`` or ``loss`` has; not in the JSON.
     """
@@ -127,6 +169,11 @@ class TrainTask:
     validation: str = ""
     workers: int = 1
     run: str = ""
+    runner: str = "own"
+    creators: Creators = Creators()
+    wholeLabel: bool = False
+    labelWidth: int = 0
+    probabilities: bool = False
     live: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -145,16 +192,17 @@ class TrainTask:
         """What ``to_json`` gave."""
         features = FeatureSpec.from_json(data["features"])
         groups = tuple(Group(**g) for g in data["groups"])
-        return cls(**{**data, "features": features, "groups": groups, "live": live or {}})
+        creators = Creators(**data.get("creators", {}))
+        return cls(**{**data, "features": features, "groups": groups, "creators": creators, "live": live or {}})
 
     @property
     def fingerprint(self) -> str:
         """Digest of what must be equal for a checkpoint to be continued: all but limits and places."""
         told = {name: value for name, value in self.to_json().items() if name not in _MAY_DIFFER}
-        for name in ("network", "loss"):  # a class of a notebook has another digest in each process
-            if told[name].startswith("live:"):
-                told[name] = told[name].rpartition(":")[0]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        text = json.dumps(told, sort_keys=True)
+        for name in self.live:  # a class of a notebook has another digest in each process
+            text = text.replace(name, name.rpartition(":")[0])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiok_spark.core import allow
-from aiok_spark.core.errors import ParamError, PersistenceError
+from aiok_spark.core.errors import ParamError
 from aiok_spark.core.params import one_of, param
-from aiok_spark.core.persistence import StageWriter
-from aiok_spark.training.estimator import NetworkModel, NetworkStage, SteppedEstimator
+from aiok_spark.training.estimator import GroupedStage, SteppedEstimator
 from aiok_spark.training.params import (
     HasAveraging,
     HasNumClasses,
@@ -18,11 +16,12 @@ from aiok_spark.training.params import (
     to_groups,
     to_loss,
 )
-from aiok_spark.training.references import is_live, reference
 from aiok_spark.training.task import BINARY, MULTICLASS, REGRESSION, Group
+from aiok_spark.training.user_code import CodeModel, HasCode
 
 
-class _TorchParams(NetworkStage, HasNumClasses, HasOptimizer, HasAveraging):
+class _TorchParams(HasCode, GroupedStage, HasNumClasses, HasOptimizer, HasAveraging):
+    _code_params = ("module", "loss")
     module = param(
         "module",
         "the network: a torch.nn.Module class, a function that makes one, or 'package.module:Name'; no default",
@@ -59,44 +58,12 @@ class _TorchParams(NetworkStage, HasNumClasses, HasOptimizer, HasAveraging):
     def _kind(self) -> str:
         return self.getProblemType()
 
-    def _code(self) -> dict[str, Any]:
-        return {name: self.getOrDefault(name) for name in ("module", "loss") if self.isDefined(name)}
 
-    def _before_save(self) -> None:
-        for name, code in self._code().items():
-            if not isinstance(code, str):
-                raise PersistenceError(_only_here(self._label, name, code))
-
-    def _after_load(self, path: str) -> None:
-        for name in self._code().values():
-            if ":" in name and not is_live(name):
-                allow.check(name.replace(":", "."), path)
-
-
-def _only_here(label: str, name: str, code: Any) -> str:
-    return (
-        f"{label}: {name}: found {code!r}, code of this session alone, expected code that others can import; "
-        "move it into a module"
-    )
-
-
-class TorchModel(_TorchParams, NetworkModel):
+class TorchModel(_TorchParams, CodeModel):
     """A trained torch module; ``transform`` adds raw scores, probabilities and predictions.
 
     One of a notebook is saved as ONNX, if the extra ``onnx`` is installed, and scored by onnxruntime once loaded.
     """
-
-    def write(self) -> StageWriter:
-        """Writer of the model; code that nobody else can import is left out, and its network saved as ONNX."""
-        live = {name: code for name, code in self._code().items() if not isinstance(code, str)}
-        if not live:
-            return super().write()
-        try:
-            made = self._served("onnxruntime" if "module" in live else "torch").copy()
-        except (ImportError, ParamError) as e:
-            reason = str(e).removeprefix(f"{self._label}: ")
-            raise PersistenceError(f"{_only_here(self._label, 'module', live['module'])}; {reason}") from e
-        return StageWriter(made.setParams(**{name: reference(code)[0] for name, code in live.items()}))
 
 
 class TorchEstimator(_TorchParams, SteppedEstimator):

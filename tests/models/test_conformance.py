@@ -3,16 +3,40 @@
 import random
 
 import pytest
+import torch
 from pyspark.ml.linalg import Vectors, VectorUDT
 from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 
+from aiok_spark import register
 from aiok_spark.models import DLRMClassifier, LinearSVM, MLPClassifier, MLPRegressor
 from aiok_spark.testing import check_stage
-from aiok_spark.training import TorchEstimator
+from aiok_spark.training import OrcaEstimator, TorchEstimator
 
 NUMBERS, IDS = ["age", "price"], ["city", "device"]
 SMALL = {"epochs": 2, "batchSize": 64, "verbose": False}  # one batch, so that the order of rows does not matter
 DENSE = {"denseCols": NUMBERS, "optimizer": "sgd", "learningRate": 0.1, **SMALL}
+
+
+@register
+def orca_model(config):
+    return Creations(config["sizes"])
+
+
+@register
+def orca_optimizer(model, config):
+    return torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+class Creations(torch.nn.Module):
+    def __init__(self, sizes):
+        super().__init__()
+        self.tables = torch.nn.ModuleList([torch.nn.Embedding(size, 2) for size in sizes])
+        self.last = torch.nn.Linear(2 * len(sizes) + 3, 1)
+
+    def forward(self, city, features, device):
+        ids = [table(column) for table, column in zip(self.tables, (city, device), strict=True)]
+        return self.last(torch.cat([features, *ids], 1))
+
 
 STAGES = {
     "DLRMClassifier": DLRMClassifier(
@@ -23,6 +47,15 @@ STAGES = {
         moduleArgs={"hiddenLayers": [3], "embeddingDim": 2, "dropout": 0.0},
         **DENSE,
         engine="local",
+    ),
+    "OrcaEstimator": OrcaEstimator(
+        modelCreator=orca_model,
+        optimizerCreator=orca_optimizer,
+        lossCreator=torch.nn.BCEWithLogitsLoss(),
+        config={"sizes": [5, 3]},
+        featureCols=["city", "features", "device"],
+        engine="local",
+        **SMALL,
     ),
     "LinearSVM": LinearSVM(featuresCol="features", engine="local", **SMALL),
     "MLPClassifier": MLPClassifier(categoricalCols=IDS, **DENSE, hiddenLayers=[4], engine="local"),

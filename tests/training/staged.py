@@ -1,5 +1,7 @@
 """Rows to a worker's shard without Spark, and networks to train on them."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -7,10 +9,12 @@ import torch
 from aiok_spark.training import packing
 from aiok_spark.training.features import FeatureSpec
 from aiok_spark.training.task import TrainTask
-from aiok_spark.training.worker import loop, weights
+from aiok_spark.training.worker import loop, orca, weights
 from aiok_spark.training.worker.exchange import Solo
 from aiok_spark.training.worker.shard import stage
 
+# Where BigDL Orca is, what trains by our own loop elsewhere is tried with its runner.
+ENGINE, RUNNER = ("orca", "orca") if find_spec("bigdl") else ("spark", "own")
 DENSE, IDS = ("a", "b"), ("c",)
 SPEC = FeatureSpec(DENSE, (1, 1), IDS, (7,))
 
@@ -50,9 +54,10 @@ def columns(n=60, seed=0, classes=2):
 
 def shard_of(task, table):
     """Stage columns as one worker does."""
-    return stage(packing.pack(iter([pa.record_batch(table)]), task, 0), task)
+    return stage(packing.pack(iter([pa.RecordBatch.from_pydict(table)]), task, 0), task)
 
 
 def trained(task, table, report=lambda about: None):
     """Train as the only worker."""
-    return loop.train(task, weights.build(task), shard_of(task, table), Solo(), report)
+    train = orca.train if RUNNER == "orca" else loop.train
+    return train(task, weights.build(task), shard_of(task, table), Solo(), report)

@@ -31,8 +31,9 @@ def run(
     label: str,
     verbose: bool,
     files: Files | None = None,
+    needs: Sequence[str] = (),
 ) -> pa.Table:
-    """Train on the executors.
+    """Train on the executors, which have to have the packages ``needs``, too.
 
     Each row crosses into Python once, to be packed into blocks; Spark deals the blocks to the workers.  From
     files, each worker reads and packs its own.
@@ -43,7 +44,7 @@ def run(
         If the cluster has too few slots, allocates executors dynamically, or lacks a package.
     """
     spark = compat.session_of(df)
-    check_cluster(spark, task.workers, label)
+    check_cluster(spark, task.workers, label, needs)
     if task.checkpointDir is not None:
         place = compat.qualified(spark, task.checkpointDir)
         told = f"{place.rstrip('/')}/progress/{task.run}" if verbose else None

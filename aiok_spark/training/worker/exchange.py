@@ -54,6 +54,10 @@ class Solo:
         """Rows of all workers at the first one, None at the others."""
         return values
 
+    def why(self, error: Exception) -> Exception:
+        """The error itself, or if it comes of an exchange, what has become of the others."""
+        return error
+
     def fail(self, reason: str) -> None:
         """Tell the others that this worker stops."""
 
@@ -131,11 +135,15 @@ class Gloo(Solo):
         try:
             collective(*args)
         except RuntimeError as e:
-            raise self._why(e) from e
+            raise self._reason(e) from e
         finally:
             self.waiting = False
 
-    def _why(self, error: RuntimeError) -> RuntimeError:
+    def why(self, error: Exception) -> Exception:
+        """The error itself, or if it comes of an exchange, what has become of the others."""
+        return self._reason(error) if isinstance(error, RuntimeError) and "gloo" in str(error) else error
+
+    def _reason(self, error: RuntimeError) -> RuntimeError:
         try:
             for _ in range(10):  # a worker says why before it closes its connections, but not on the same one
                 if self._store.check(["failed"]):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from aiok_spark.training.task import METRICS, TrainTask
-from aiok_spark.training.worker import metrics, weights
+from aiok_spark.training.worker import creators, metrics, weights
 from aiok_spark.training.worker.checkpoints import Checkpoint, Checkpoints
 from aiok_spark.training.worker.exchange import Solo
 from aiok_spark.training.worker.losses import loss_of, shaped
@@ -48,15 +48,22 @@ class Trained:
 
 def train(task: TrainTask, network: nn.Module, shard: Shard, exchange: Solo, report: Report) -> Trained:
     """Train a network on this worker's rows, in step with the other workers."""
-    weights.check_forward(network, task.features.groups)
-    return _Loop(task, shard, exchange, report, network).run()
+    return Loop(task, shard, exchange, report, network).run()
 
 
-class _Loop:
+class Loop:
+    """A training, step by step: ``run`` goes through all of them, another loop may call them itself.
+
+    An epoch is ``batches``, ``forward`` and ``backward`` for each of them, and ``end_epoch``, between ``begin`` and
+    ``end``.
+    """
+
     def __init__(self, task: TrainTask, shard: Shard, exchange: Solo, report: Report, network: nn.Module) -> None:
+        weights.check_forward(network, task.features.groups)
         self.task, self.shard, self.exchange, self.report, self.network = task, shard, exchange, report, network
+        self.called: nn.Module = network  # or what is wrapped around it
         self.loss = loss_of(task)
-        self.optimisers = Optimisers(network, task)
+        self.optimisers = (creators.Optimisers if task.creators.optimizer else Optimisers)(network, task)
         # With averaging, each worker steps by itself in between.
         self.gradients = Gradients(self.optimisers, Solo() if task.averageEvery else exchange)
         counts = exchange.sum(torch.tensor([len(shard.training), len(shard.validation)])).tolist()
@@ -70,21 +77,108 @@ class _Loop:
         self.curve = _Curve(self.steps, task.epochs)
         self.best: dict[str, torch.Tensor] = {}
         self.resumed: dict[str, int] | None = None
+        self.epoch = self.step = 0  # those that are next
+        self.metered: dict[str, torch.Tensor] = {}  # of the epoch so far, where a checkpoint was made within it
 
     def run(self) -> Trained:
-        checkpoints = Checkpoints(self.task)
+        """Train for all epochs."""
+        self.begin()
+        while self.going():
+            for rows in self.batches():
+                self.backward(self.forward(rows))
+            self.end_epoch()
+        return self.end()
+
+    def begin(self) -> None:
+        """Have all workers start from the same weights: the first one's, or those of a checkpoint."""
+        self.checkpoints = Checkpoints(self.task)
         self._share_first_weights()
-        epoch, step, metered = self._resume(checkpoints)
-        self.interval = self.task.checkpointInterval if checkpoints.wanted else 0
-        while epoch < self.task.epochs and not why_stop(self.task, self.history):
-            for due in self._epoch(epoch, step, metered):
-                self._save(checkpoints, epoch, due, self.meter.state(self.exchange))
-            epoch, step, metered = epoch + 1, 0, {}
-            self._save(checkpoints, epoch, 0, {})
+        self._resume()
+
+    def going(self) -> bool:
+        """Whether there is another epoch."""
+        return self.epoch < self.task.epochs and not why_stop(self.task, self.history)
+
+    def batches(self) -> Iterator[torch.Tensor]:
+        """Numbers of this worker's rows in each step that is left of the epoch."""
+        self._begun, self._first, self._sent = time.perf_counter(), self.step, self.exchange.sent
+        self.meter = metrics.Meter(self.task)
+        if self.metered:
+            self.meter.restore(self.metered)
+        order = self._order()
+        bounds = np.arange(self.steps + 1) * len(order) // self.steps
+        interval = self.task.checkpointInterval if self.checkpoints.wanted else 0
+        self.network.train()
+        while self.step < self.steps:
+            yield torch.from_numpy(order[bounds[self.step] : bounds[self.step + 1]])
+            self.step += 1
+            if interval and self.step % interval == 0 and self.step < self.steps:
+                self._average()
+                self._save(self.meter.state(self.exchange))
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Sum of the losses of this worker's part of a batch."""
+        self.optimisers.clear()
+        self.gradients.begin()
+        self._seed()
+        self._weight = 0.0
+        if self._idle(rows):
+            return torch.zeros(())
+        output, label, weight = self._forward(rows)
+        losses = self.loss(output, label)
+        self.meter.add(output.detach(), label, losses.detach(), weight)
+        self._weight = weight.sum().item()
+        return (losses * weight).sum()
+
+    def backward(self, total: torch.Tensor) -> float:
+        """Change the weights by what ``forward`` gave; gives the mean loss over all parts of the batch."""
+        self._differentiate(total)
+        loss, weight = self.gradients.exchange(total.item(), self._weight)
+        if weight:
+            if not math.isfinite(loss):
+                raise RefusedError(
+                    f"loss: found {loss / weight} at epoch {self.epoch + 1}, batch {self.step + 1} of {self.steps}, "
+                    "expected a finite number; lower learningRate, set gradientClipNorm or warmupSteps, or scale the "
+                    "dense columns"
+                )
+            if self.task.clipNorm is not None:
+                self.gradients.clip(self.task.clipNorm)
+            self.optimisers.step(self.epoch * self.steps + self.step, self.task.epochs * self.steps)
+        if self.task.averageEvery and (self.step + 1) % self.task.averageEvery == 0:
+            self._average()
+        mean = loss / weight if weight else 0.0
+        self.curve.add(self.epoch * self.steps + self.step, mean)
+        self.report({"epoch": self.epoch, "step": self.step + 1, "steps": self.steps, "loss": mean})
+        return mean
+
+    def end_epoch(self) -> None:
+        """Measure the epoch, and write a checkpoint."""
+        self._average()
+        self._share_buffers()
+        seconds = time.perf_counter() - self._begun
+        done: dict[str, Any] = {"epoch": self.epoch + 1, **self.meter.result(self.exchange)}
+        sent = self.exchange.sent - self._sent
+        if self.held_out:
+            done.update({f"validation_{name}": value for name, value in self._validate().items()})
+        done["bytesExchanged"] = int(self.exchange.sum(torch.tensor([sent], dtype=torch.float64)).item())
+        done["rowsPerSecond"] = self.rows * (self.steps - self._first) / self.steps / max(seconds, 1e-9)
+        done["seconds"] = seconds
+        self.history.append({k: v if math.isfinite(v) else None for k, v in done.items()})
+        if self.task.patience and best_epoch(self.task, self.history) == self.epoch + 1:
+            self.best = {name: t.clone() for name, t in self.network.state_dict().items()}
+        self.report({**self.history[-1], "epoch": self.epoch, "step": self.steps, "steps": self.steps})
+        self.epoch, self.step, self.metered = self.epoch + 1, 0, {}
+        self._save({})
+
+    def end(self) -> Trained:
+        """What came of it; of no epochs at all, what the weights are that it began with."""
+        if not self.task.epochs:
+            measured = {f"validation_{name}": value for name, value in self._validate().items()}
+            self.history.append({"epoch": 0, "validationRows": self.held_out, **measured})
         if self.best:
             self.network.load_state_dict(self.best)
         if self.exchange.rank == 0:
-            checkpoints.finish()
+            self.checkpoints.finish()
         best = best_epoch(self.task, self.history)
         facts = {
             "rows": self.rows,
@@ -98,72 +192,20 @@ class _Loop:
         }
         return Trained(self.network, self.history, facts)
 
-    def _epoch(self, epoch: int, start: int, metered: dict[str, torch.Tensor]) -> Iterator[int]:
-        """Train for an epoch; yields the number of the next step where a checkpoint is due."""
-        begun, sent = time.perf_counter(), self.exchange.sent
-        self.meter = metrics.Meter(self.task)
-        if metered:
-            self.meter.restore(metered)
-        order = self._order(epoch)
-        bounds = np.arange(self.steps + 1) * len(order) // self.steps
-        self.network.train()
-        for step in range(start, self.steps):
-            rows = torch.from_numpy(order[bounds[step] : bounds[step + 1]])
-            loss = self._step(rows, epoch, step)
-            self.curve.add(epoch * self.steps + step, loss)
-            self.report({"epoch": epoch, "step": step + 1, "steps": self.steps, "loss": loss})
-            if self.interval and (step + 1) % self.interval == 0 and step + 1 < self.steps:
-                self._average()
-                yield step + 1
-        self._average()
-        self._share_buffers()
-        seconds = time.perf_counter() - begun
-        done: dict[str, Any] = {"epoch": epoch + 1, **self.meter.result(self.exchange)}
-        sent = self.exchange.sent - sent
-        if self.held_out:
-            done.update({f"validation_{name}": value for name, value in self._validate().items()})
-        done["bytesExchanged"] = int(self.exchange.sum(torch.tensor([sent], dtype=torch.float64)).item())
-        done["rowsPerSecond"] = self.rows * (self.steps - start) / self.steps / max(seconds, 1e-9)
-        done["seconds"] = seconds
-        self.history.append({k: v if math.isfinite(v) else None for k, v in done.items()})
-        if self.task.patience and best_epoch(self.task, self.history) == epoch + 1:
-            self.best = {name: t.clone() for name, t in self.network.state_dict().items()}
-        self.report({**self.history[-1], "epoch": epoch, "step": self.steps, "steps": self.steps})
+    def _idle(self, rows: torch.Tensor) -> bool:
+        """Whether this worker has nothing to do in a step."""
+        return not len(rows)
 
-    def _step(self, rows: torch.Tensor, epoch: int, step: int) -> float:
-        """One step on this worker's part of the batch; gives the mean loss over all parts."""
-        self.optimisers.clear()
-        self.gradients.begin()
-        self._seed(epoch, step)
-        loss = weight = 0.0
-        if len(rows):
-            output, label, weights_ = self._forward(rows)
-            losses = self.loss(output, label)
-            total = (losses * weights_).sum()
+    def _differentiate(self, total: torch.Tensor) -> None:
+        if total.requires_grad:
             total.backward()
-            self.meter.add(output.detach(), label, losses.detach(), weights_)
-            loss, weight = total.item(), weights_.sum().item()
-        loss, weight = self.gradients.exchange(loss, weight)
-        if weight:
-            if not math.isfinite(loss):
-                raise RefusedError(
-                    f"loss: found {loss / weight} at epoch {epoch + 1}, batch {step + 1} of {self.steps}, expected "
-                    "a finite number; lower learningRate, set gradientClipNorm or warmupSteps, or scale the dense "
-                    "columns"
-                )
-            if self.task.clipNorm is not None:
-                self.gradients.clip(self.task.clipNorm)
-            self.optimisers.step(epoch * self.steps + step, self.task.epochs * self.steps)
-        if self.task.averageEvery and (step + 1) % self.task.averageEvery == 0:
-            self._average()
-        return loss / weight if weight else 0.0
 
     def _forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Output, label and weight of rows; the output is in full precision."""
         batch = self.shard.rows(rows)
         label, given = batch.pop("label"), batch.pop("weight", None)
         with autocast(self.task.precision):
-            output = shaped(weights.forward(self.network, batch), len(rows), self.task)
+            output = shaped(weights.forward(self.network, batch, self.called), len(rows), self.task)
         output = output.float() if output.dtype == torch.bfloat16 else output
         weight = torch.ones(len(rows), dtype=output.dtype) if given is None else given
         if self.class_weights is not None:
@@ -172,11 +214,11 @@ class _Loop:
 
     def _validate(self) -> dict[str, float]:
         """Metrics of the rows that are held out."""
-        meter, mine = metrics.Meter(self.task), torch.from_numpy(self.shard.validation)
+        meter, mine = metrics.HeldOut(self.task), torch.from_numpy(self.shard.validation)
         self.network.eval()
         with torch.no_grad():
             for rows in mine.split(self.task.batchSize):
-                if len(rows):
+                if len(rows) or self.task.creators.metrics:  # whose outputs have a shape that all workers must know
                     output, label, weight = self._forward(rows)
                     meter.add(output, label, self.loss(output, label), weight)
                 self.report({})
@@ -196,15 +238,15 @@ class _Loop:
             for buffer in self.network.buffers():
                 self.exchange.first(buffer)
 
-    def _order(self, epoch: int) -> np.ndarray:
+    def _order(self) -> np.ndarray:
         mine = self.shard.training
         if not self.task.shuffle:
             return mine
-        return np.random.default_rng([self.task.seed, epoch, self.exchange.rank]).permutation(mine)
+        return np.random.default_rng([self.task.seed, self.epoch, self.exchange.rank]).permutation(mine)
 
-    def _seed(self, epoch: int, step: int) -> None:
+    def _seed(self) -> None:
         """Draw dropout anew, so that a resumed training draws what an undisturbed one does."""
-        state = np.random.SeedSequence([self.task.seed, epoch, step, self.exchange.rank]).generate_state(1)
+        state = np.random.SeedSequence([self.task.seed, self.epoch, self.step, self.exchange.rank]).generate_state(1)
         # Not torch.manual_seed, which tells absent devices, too: in half a millisecond, and keeps what it told.
         torch.default_generator.manual_seed(int(state[0]))
 
@@ -214,17 +256,18 @@ class _Loop:
             for tensor in self.network.state_dict().values():
                 self.exchange.first(tensor)
 
-    def _save(self, checkpoints: Checkpoints, epoch: int, step: int, metered: dict[str, torch.Tensor]) -> None:
-        if self.exchange.rank or not checkpoints.wanted:
+    def _save(self, metered: dict[str, torch.Tensor]) -> None:
+        if self.exchange.rank or not self.checkpoints.wanted:
             return
         tensors = {f"network/{name}": t for name, t in self.network.state_dict().items()}
         tensors |= {f"optimiser/{name}": t for name, t in self.optimisers.state().items()}
         tensors |= {f"best/{name}": t for name, t in self.best.items()}
         tensors |= {f"metered/{name}": t for name, t in metered.items()}
-        checkpoints.write(Checkpoint(epoch, step, tensors, {"history": self.history, "rows": self.content}))
+        about = {"history": self.history, "rows": self.content}
+        self.checkpoints.write(Checkpoint(self.epoch, self.step, tensors, about))
 
-    def _resume(self, checkpoints: Checkpoints) -> tuple[int, int, dict[str, torch.Tensor]]:
-        found = checkpoints.read()
+    def _resume(self) -> None:
+        found = self.checkpoints.read()
         place = [0, 0] if found is None else [found.epoch, found.step]
         if self.exchange.first(torch.tensor(place)).tolist() != place:
             raise RefusedError(
@@ -232,7 +275,7 @@ class _Loop:
                 "than the first worker found, expected a directory that all nodes share; choose one"
             )
         if found is None:
-            return 0, 0, {}
+            return
         if not np.allclose(found.about["rows"], self.content, rtol=1e-6):
             raise RefusedError(
                 f"checkpointDir: found a checkpoint of a training on {found.about['rows'][0]:.0f} rows, expected one "
@@ -249,8 +292,9 @@ class _Loop:
         self.optimisers.restore(found.part("optimiser"))
         self.best, self.history = found.part("best"), found.about["history"]
         self.resumed = {"epoch": found.epoch + 1, "step": found.step}
+        self.epoch, self.step = found.epoch, found.step
         # What was metered is of all workers, so one of them goes on from there.
-        return found.epoch, found.step, found.part("metered") if self.exchange.rank == 0 else {}
+        self.metered = found.part("metered") if self.exchange.rank == 0 else {}
 
 
 class _Curve:

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from aiok_spark.training.references import resolve
-from aiok_spark.training.task import BINARY, MULTICLASS, REGRESSION, TrainTask
+from aiok_spark.training.task import BINARY, MULTICLASS, RAW, REGRESSION, TrainTask
+from aiok_spark.training.worker import creators
 from aiok_spark.training.worker.refused import RefusedError
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # outputs and labels to a value for each row
@@ -47,16 +48,19 @@ _LOSSES: dict[str, dict[str, Loss]] = {
 
 def loss_of(task: TrainTask) -> Loss:
     """The task's loss: one of ours by name ("auto" is the first of its kind), or the user's own."""
-    ours = _LOSSES[task.kind]
-    if task.loss == "auto":
+    ours = _LOSSES.get(task.kind, {})
+    if task.creators.loss:
+        loss = creators.loss(task)
+    elif task.loss == "auto":
         return next(iter(ours.values()))
-    if task.loss in ours:
+    elif task.loss in ours:
         return ours[task.loss]
-    loss = resolve(task.loss, task.live)
+    else:
+        loss = resolve(task.loss, task.live)
 
     def checked(output: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         values = loss(output, label)
-        if values.shape == label.shape:
+        if values.shape == label.shape[:1]:
             return values
         if values.dim() == 0 and not (task.weight or task.classWeights):
             return values.expand(len(label))  # a mean over the rows, which all weigh the same
@@ -69,8 +73,18 @@ def loss_of(task: TrainTask) -> Loss:
     return checked
 
 
+def logits(output: torch.Tensor, task: TrainTask) -> torch.Tensor:
+    """Logits of the output of a binary network, which may end in probabilities."""
+    return torch.logit(output, 1e-7) if task.probabilities else output
+
+
 def shaped(output: torch.Tensor, rows: int, task: TrainTask) -> torch.Tensor:
     """The network's output as [rows], or [rows, classes]; RefusedError if it has another shape."""
+    if task.kind == RAW:
+        if isinstance(output, torch.Tensor) and output.shape[:1] == (rows,):
+            return output
+        found = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise RefusedError(f"module: found an output {found}, expected a tensor with a row for each of {rows} rows")
     if task.kind == MULTICLASS:
         wanted: tuple[int, ...] = (rows, task.numClasses)
     else:

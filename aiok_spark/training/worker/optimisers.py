@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import torch
 from torch import nn
@@ -98,7 +99,7 @@ class Gradients:
     more for each table.
     """
 
-    def __init__(self, optimisers: Optimisers, exchange: Solo) -> None:
+    def __init__(self, optimisers: Any, exchange: Solo) -> None:
         self._dense, self._sparse, self._exchange = optimisers.dense, optimisers.sparse, exchange
         world = exchange.world
         kind = self._dense[0].dtype if self._dense else torch.float32

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -54,12 +54,14 @@ class Shard:
         return torch.stack([values.sum(dtype=torch.float64) for values in self._tensors.values()])
 
 
-def stage(batches: Iterable[pa.RecordBatch], task: TrainTask) -> Shard:
-    """Unpack the blocks that ``pack`` made.
+def stage(batches: Iterable[pa.RecordBatch] | Callable[[], Any], task: TrainTask) -> Any:
+    """Unpack the blocks that ``pack`` made; a function gives a shard of its own kind.
 
     Blocks are held in memory up to ``task.stagingMemory`` MiB; if there are more, all are in a temporary file
     that is mapped into memory, so that the system may drop and read them again.
     """
+    if callable(batches):
+        return batches()
     types = tensor_types(task)
     blocks = _Blocks(task.stagingMemory * _MIB)
     problems: Problems = Counter()

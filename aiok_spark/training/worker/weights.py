@@ -24,7 +24,7 @@ def build(task: TrainTask) -> nn.Module:
         parameters = set(inspect.signature(made).parameters)
     except (TypeError, ValueError):  # such as of a class written in C
         parameters = set()
-    given = {"features": task.features, "outputs": task.outputs}
+    given = {"features": task.features, "outputs": task.outputs, "live": task.live}
     arguments |= {name: value for name, value in given.items() if name in parameters}
     torch.manual_seed(task.seed)
     try:
@@ -39,17 +39,18 @@ def build(task: TrainTask) -> nn.Module:
     return network.double() if task.precision == "float64" else network
 
 
-def forward(network: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Call a network with its tensors, by the names of ``forward``'s parameters.
+def forward(network: nn.Module, inputs: Mapping[str, torch.Tensor], call: nn.Module | None = None) -> torch.Tensor:
+    """Call a network, or what is wrapped around it, with its tensors, by the names of ``forward``'s parameters.
 
     A network takes the only tensor there is, whatever it calls it.  Ids come as int64: they may be kept as int32, which
     not all of torch takes.
     """
+    call = network if call is None else call
     if "categorical" in inputs:
         inputs = {**inputs, "categorical": inputs["categorical"].long()}
     if len(inputs) == 1 and not inputs.keys() & inspect.signature(network.forward).parameters.keys():
-        return network(*inputs.values())
-    return network(**inputs)
+        return call(*inputs.values())
+    return call(**inputs)
 
 
 def check_forward(network: nn.Module, groups: tuple[str, ...]) -> None:

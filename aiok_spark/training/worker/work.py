@@ -21,6 +21,7 @@ import pyarrow as pa
 import torch
 
 from aiok_spark.training.packing import Problems
+from aiok_spark.training.references import resolve
 from aiok_spark.training.results import RESULT
 from aiok_spark.training.task import TrainTask
 from aiok_spark.training.worker import loop, precision, weights
@@ -32,6 +33,7 @@ from aiok_spark.training.worker.rendezvous import Rendezvous
 from aiok_spark.training.worker.shard import Shard, stage
 from aiok_spark.training.worker.watch import Watch
 
+Rows = Iterable[pa.RecordBatch] | Callable[[], Any]  # what ``stage`` takes
 CHUNK = 8 << 20  # bytes of weights in a row
 
 
@@ -74,7 +76,7 @@ class _ToldError(Exception):
         self.kind, self.about = kind, about
 
 
-def work(batches: Iterable[pa.RecordBatch], task: TrainTask, place: Place) -> Iterator[pa.RecordBatch]:
+def work(batches: Rows, task: TrainTask, place: Place) -> Iterator[pa.RecordBatch]:
     """Be a worker.
 
     Gives a row of kind "facts" when all went well, and from the first worker the weights in chunks;
@@ -113,7 +115,7 @@ class _Worker:
         self.at: dict[str, Any] = {}
         self.shard_bytes = self.network_bytes = 0
 
-    def run(self, batches: Iterable[pa.RecordBatch]) -> tuple[dict[str, Any], bytes]:
+    def run(self, batches: Rows) -> tuple[dict[str, Any], bytes]:
         """Facts for the driver and the weights."""
         torch.set_num_threads(self.task.threads or self.place.threads)
         try:
@@ -171,6 +173,7 @@ class _Worker:
         """What the others must know of this worker."""
         return {
             "rows": len(shard.training),
+            "held_out": len(shard.validation),
             "weight": shard.weight(),
             "problems": [[*what, count] for what, count in shard.problems.items()],
             "bfloat16": "auto" in (self.task.precision, self.task.matmulPrecision) and precision.prefers_bfloat16(),
@@ -189,9 +192,9 @@ class _Worker:
                 problems[tuple(what)] += count
         if problems:
             raise _ToldError("data", problems=[[*what, count] for what, count in sorted(problems.items())])
-        if not any(hello["rows"] for hello in told):
+        if not any(hello["rows"] + hello["held_out"] * (not self.task.epochs) for hello in told):
             raise _ToldError("empty")
-        if not any(hello["weight"] for hello in told):
+        if self.task.epochs and not any(hello["weight"] for hello in told):
             raise RefusedError("weightCol: found no row with a weight above 0, expected at least one; check the column")
         earlier = {(note["attempt"], note["rank"]): note for hello in told for note in hello["earlier"]}
         notes = [earlier[key] for key in sorted(earlier)]
@@ -224,9 +227,11 @@ class _Worker:
                     markers.tell(about)
 
                 network = weights.build(task)
+                if task.creators.start:
+                    weights.load_state(network, resolve(task.creators.start, task.live)())
                 self.network_bytes = sum(t.nbytes for t in network.state_dict().values())
                 self._check_size()
-                return loop.train(task, network, shard, exchange, report)
+                return _loop(task)(task, network, shard, exchange, report)
         except (PeerFailedError, WorkerLostError):
             raise
         except Exception as e:
@@ -246,6 +251,15 @@ class _Worker:
                 f"{self.task.resultLimit >> 20} MiB, all that the driver takes; start the application with a larger "
                 "spark.driver.maxResultSize (0 for no limit)"
             )
+
+
+def _loop(task: TrainTask) -> Callable[..., loop.Trained]:
+    """The function that trains."""
+    if task.runner != "orca":
+        return loop.train
+    from aiok_spark.training.worker import orca
+
+    return orca.train
 
 
 def last_attempt(notes: list[dict[str, Any]]) -> int:

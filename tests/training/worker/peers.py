@@ -15,7 +15,7 @@ import torch
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from staged import SPEC, Small, columns, live, pa, packing
+from staged import RUNNER, SPEC, Small, columns, live, pa, packing
 
 from aiok_spark.training.task import Group
 from aiok_spark.training.worker.exchange import PeerFailedError, WorkerLostError
@@ -49,10 +49,10 @@ def metered():
 
 def whole_trainings():
     """Tasks, with the rows of each."""
-    task = live(Small, batchSize=1000, epochs=3, groups=GROUPS, workers=3)
+    task = live(Small, batchSize=1000, epochs=3, groups=GROUPS, workers=3, runner=RUNNER)
     return {
         "trained": (task, columns()),
-        "averaged": (replace(task, averageEvery=1), columns()),
+        "averaged": (replace(task, averageEvery=1, runner="own"), columns()),
         "fewer rows than workers": (replace(task, precision="float32"), columns(2)),
     }
 
@@ -67,7 +67,7 @@ class Peer:
         own.with_suffix(".new").write_text(text)
         own.with_suffix(".new").rename(own)
         files = [self.folder / f"{name}-{rank}" for rank in range(world)]
-        limit = time.monotonic() + 40
+        limit = time.monotonic() + 120
         while not all(file.exists() for file in files):
             assert time.monotonic() < limit, f"{name}: worker {self.rank} is alone"
             time.sleep(0.01)
@@ -157,7 +157,7 @@ class Peer:
             place = Place(self.rank, ["127.0.0.1"] * 3, tell_all, 1, str(self.folder / name), "x", True)
             blocks = [
                 block
-                for block in packing.pack(iter([pa.record_batch(table)]), task, 0)
+                for block in packing.pack(iter([pa.RecordBatch.from_pydict(table)]), task, 0)
                 if block["piece"][0].as_py() == self.rank
             ]
             rows = [row for batch in work(blocks, replace(task, run=name), place) for row in batch.to_pylist()]

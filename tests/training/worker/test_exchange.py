@@ -14,7 +14,7 @@ from training.worker import peers
 
 from aiok_spark.training.worker.exchange import Solo
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.orca]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def made(tmp_path_factory):
     """Give what each of three workers made of its exchanges, by rank, and what another pair's second one did."""
     folder = tmp_path_factory.mktemp("peers")
     command = [sys.executable, peers.__file__, str(folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=80, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert ended.returncode == 0, ended.stderr
     # The third of three and the first of two leave without a word.
     assert json.loads((folder / "ended").read_text()) == [0, 0, 3, 3, 0], ended.stderr

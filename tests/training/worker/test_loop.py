@@ -14,6 +14,8 @@ from aiok_spark.training.worker import loop, weights
 from aiok_spark.training.worker.exchange import Solo
 from aiok_spark.training.worker.refused import RefusedError
 
+pytestmark = pytest.mark.orca
+
 SGD = (Group("", "sgd", 0.3, sparse=True), Group("", "sgd", 0.3))
 ADAM = (Group("", "sparseAdam", 0.05, sparse=True), Group("", "adam", 0.05))
 ADAGRAD = (Group("", "adagrad", 0.1, sparse=True), Group("", "adam", 0.05))
@@ -211,8 +213,9 @@ def test_a_loss_that_is_not_finite_stops_at_its_batch_and_keeps_the_last_good_ch
     with pytest.raises(RefusedError, match="loss: found inf at epoch 1, batch 3 of 3, expected a finite number"):
         trained(task, table)
     shard = shard_of(task, table)
-    held = loop._Loop(task, shard, Solo(), lambda about: None, weights.build(task))
-    assert held._resume(loop.Checkpoints(task))[:2] == (0, 2)
+    held = loop.Loop(task, shard, Solo(), lambda about: None, weights.build(task))
+    held.begin()
+    assert (held.epoch, held.step) == (0, 2)
     assert all(torch.isfinite(p).all() for p in held.network.parameters())
 
 
@@ -244,8 +247,8 @@ class Elsewhere(Solo):
 def test_a_checkpoint_directory_that_is_not_shared_is_refused(tmp_path):
     task = small(groups=SGD, checkpointDir=str(tmp_path), run="a")
     table = columns()
-    held = loop._Loop(task, shard_of(task, table), Elsewhere(), lambda about: None, weights.build(task))
+    held = loop.Loop(task, shard_of(task, table), Elsewhere(), lambda about: None, weights.build(task))
     with pytest.raises(
         RefusedError, match=r"checkpointDir: found another checkpoint, or none, .* that all nodes share"
     ):
-        held._resume(loop.Checkpoints(task))
+        held.begin()
