@@ -93,7 +93,8 @@ def main(rows: int | None, quick: bool) -> None:
                 write_clicks(Path(folder, "rows"), rows)
                 write_clicks(Path(folder, "few"), 2 * BATCH, seed=2)
                 os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-                with standalone(Path(folder), workers=WORKERS, memory="3g") as master:
+                home = next(COMPAT.parent.parent.glob("lib/python3*/site-packages/pyspark"))
+                with standalone(Path(folder), workers=WORKERS, memory="3g", home=home) as master:
                     repeats = 1 if quick else REPEATS
                     found[way] = run(
                         contender, str(COMPAT), folder=folder, master=master, config=config, repeats=repeats, **given

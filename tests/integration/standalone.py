@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pyspark
 
-SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
+HOME = Path(pyspark.__file__).parent
 START = 60  # seconds
 
 
 @contextmanager
-def standalone(folder, workers=2, cores=1, memory="2g"):
+def standalone(folder, workers=2, cores=1, memory="2g", home=HOME):
     """Run a cluster within the block; gives the master's URL.
 
     Parameters
@@ -24,16 +24,18 @@ def standalone(folder, workers=2, cores=1, memory="2g"):
         For logs and the executors' files.
     workers, cores, memory
         Of the cluster, and of each worker.
+    home : Path
+        Of the Spark that runs it.
     """
     port, processes = _free_port(), []
     url = f"spark://127.0.0.1:{port}"
     try:
-        processes.append(_start(folder / "master.log", "master.Master", "--port", str(port), "--webui-port", "0"))
+        processes.append(_start(home, folder / "master.log", "master.Master", "--port", str(port), "--webui-port", "0"))
         _wait_for(folder / "master.log", "I have been elected leader")
         for i in range(workers):
             options = ["--webui-port", "0", "--cores", str(cores), "--memory", memory]
             log = folder / f"worker{i}.log"
-            processes.append(_start(log, "worker.Worker", *options, "--work-dir", str(folder / f"work{i}"), url))
+            processes.append(_start(home, log, "worker.Worker", *options, "--work-dir", str(folder / f"work{i}"), url))
             _wait_for(log, "Successfully registered with master")
         yield url
     finally:
@@ -43,11 +45,14 @@ def standalone(folder, workers=2, cores=1, memory="2g"):
             process.wait(timeout=30)
 
 
-def _start(log, daemon, *options):
-    command = [str(SPARK_CLASS), f"org.apache.spark.deploy.{daemon}", "--host", "127.0.0.1", *options]
+def _start(home, log, daemon, *options):
+    command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{daemon}", "--host", "127.0.0.1", *options]
     with open(log, "wb") as out:
         return subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "SPARK_NO_DAEMONIZE": "1"}
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "SPARK_HOME": str(home), "SPARK_NO_DAEMONIZE": "1"},
         )
 
 
