@@ -25,6 +25,7 @@ from aiok_spark.core.state import State
 from aiok_spark.core.steps import Prepared
 from aiok_spark.kernels.program import Kernel, RowKernel
 from aiok_spark.training import engine
+from aiok_spark.training.features import FeatureSpec
 from aiok_spark.training.inputs import cardinality, feature_spec, input_type, require_dense, require_ids, require_once
 from aiok_spark.training.onnx import OnnxNetwork, converted
 from aiok_spark.training.params import (
@@ -172,8 +173,12 @@ class NetworkModel(NetworkStage, RowLocalModel):
     @property
     def numFeatures(self) -> int:
         """Numbers and ids that a row gives to the network."""
-        spec = self.task.features
-        return spec.width + sum(spec.lengths)
+        return self._features.width + sum(self._features.lengths)
+
+    @property
+    def _features(self) -> FeatureSpec:
+        """What the network reads; the whole task would look at the user's code as well."""
+        return FeatureSpec.from_json(self._state.facts["task"]["features"])
 
     def network(self) -> Any:
         """The trained network, a ``torch.nn.Module`` of its own for each call."""
@@ -216,7 +221,7 @@ class NetworkModel(NetworkStage, RowLocalModel):
 
     def _prepared(self, inputs: list[StructField]) -> list[Prepared] | None:
         types = self._kernel_types(inputs)
-        if any(element(t) != t for t in types) or 0 in self.task.features.sizes:
+        if any(element(t) != t for t in types) or 0 in self._features.sizes:
             return None
 
         def columns(values: list[Column]) -> list[Column]:

@@ -110,14 +110,13 @@ class OrcaModel(_OrcaParams, CodeModel):
         return super().network().network
 
     def _inputs(self) -> list[str]:
-        spec = self.task.features
-        return [*spec.dense, *spec.categorical]
+        return [*self._features.dense, *self._features.categorical]
 
     def _input_fields(self, schema: StructType) -> list[StructField]:
         return find_fields(self._label, "featureCols", self._inputs(), schema)
 
     def _dense_count(self, inputs: list[StructField]) -> int:
-        return len(self.task.features.dense)
+        return len(self._features.dense)
 
     def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
         cut = self._dense_count(inputs)

@@ -33,14 +33,20 @@ class HasCode(Stage):
                 raise PersistenceError(_only_here(self._label, name, code))
 
     def _after_load(self, path: str) -> None:
-        for param, name in self._code():
-            runs = not isinstance(self, CodeModel) or param == self._code_params[0]  # a model does not train
-            if runs and ":" in name and not is_live(name) and not name.startswith(_LOSSES):
+        for name in self._code_to_run():
+            if ":" in name and not is_live(name) and not name.startswith(_LOSSES):
                 allow.check(name.replace(":", "."), path)
+
+    def _code_to_run(self) -> list[str]:
+        """Names, in what was loaded, of code that the stage will import."""
+        return [name for _, name in self._code()]
 
 
 class CodeModel(HasCode, NetworkModel):
     """Base of their models, which run the code of the network alone."""
+
+    def _code_to_run(self) -> list[str]:
+        return [name for param, name in self._code() if param == self._code_params[0]]
 
     def write(self) -> StageWriter:
         """Writer of the model; code that nobody else can import is left out, and its network saved as ONNX."""

@@ -266,9 +266,7 @@ class PyTorchEstimator:
                 raise ParamError(f"Estimator: {name}: found {columns!r}, expected a list of columns of the DataFrame")
         if len(labels) > 1:
             raise ParamError(f"Estimator: label_cols: found {list(labels)}, expected one column; make an array of them")
-        return OrcaEstimator().setParams(
-            **{name: code for name, code in self._creators.items() if code is not None},
-            config=self._config,
+        return self._stage().setParams(
             featureCols=list(features),
             labelCol=labels[0],
             problemType=RAW,
@@ -278,11 +276,13 @@ class PyTorchEstimator:
             verbose=self._verbose,
         )
 
+    def _stage(self) -> OrcaEstimator:
+        """The stage with these creators, without columns."""
+        return OrcaEstimator().setParams(**self._creators, config=self._config)
+
     def _task(self) -> TrainTask:
         """A task on data loaders."""
-        listed = {name: code if isinstance(code, list) else [code] for name, code in self._creators.items()}
-        code = [(name, one) for name, codes in listed.items() for one in codes if one is not None]
-        creator, creators, live = named_creators(code, self._config)
+        creator, creators, live = named_creators(self._stage()._code(), self._config)
         return TrainTask(
             network=CREATED,
             features=FeatureSpec(),
