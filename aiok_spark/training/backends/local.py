@@ -52,7 +52,7 @@ def run(
             packed = compat.to_arrow(execution.map_columns(df, columns, pack_partition(task), packed_schema(task)))
             blocks = iter(packed.to_batches(max_chunksize=1))
         with TemporaryDirectory(prefix="aiok_local_") as folder:
-            place = Place(0, ["localhost"], lambda text: [text], os.cpu_count() or 1, folder, "driver", True)
+            place = Place(0, ["localhost:0"], os.cpu_count() or 1, folder, "driver", True)
             with _alone, torch.random.fork_rng(devices=[]):
                 threads = torch.get_num_threads()
                 try:

@@ -90,8 +90,7 @@ class _Worker:
         context = BarrierTaskContext.get()
         place = Place(
             rank=context.partitionId(),  # a process may be another worker each time
-            hosts=[info.address.rpartition(":")[0] for info in context.getTaskInfos()],
-            tell_all=context.allGather,
+            addresses=[info.address for info in context.getTaskInfos()],
             threads=context.cpus(),
             folder=SparkFiles.getRootDirectory(),
             executor=executor_name(),

@@ -45,10 +45,8 @@ class Place:
     ----------
     rank : int
         Its number.
-    hosts : list of str
-        Addresses of all workers' nodes, by rank.
-    tell_all : callable
-        Text of this worker to the texts of all, by rank; waits for all.
+    addresses : list of str
+        Host and port of all workers' executors, by rank.
     threads : int
         Processors that it may use.
     folder : str
@@ -60,8 +58,7 @@ class Place:
     """
 
     rank: int
-    hosts: list[str]
-    tell_all: Callable[[str], list[str]]
+    addresses: list[str]
     threads: int
     folder: str
     executor: str
@@ -118,21 +115,21 @@ class _Worker:
     def run(self, batches: Rows) -> tuple[dict[str, Any], bytes]:
         """Facts for the driver and the weights."""
         torch.set_num_threads(self.task.threads or self.place.threads)
+        rendezvous = Rendezvous(self.place.rank, self.place.addresses, self.task.run, self.task.timeout)
         try:
             self.attempts = Attempts(self.task.checkpointDir or self.place.folder, self.task.run, self.place.rank)
-            rendezvous = Rendezvous(self.place.rank, self.place.hosts, self.task.timeout)
             with _timed(self.seconds, "staging"):
                 shard = stage(batches, self.task)
                 self.shard_bytes = shard.bytes
-            hello = self._hello(shard, rendezvous.port)
+            hello = self._hello(shard)
         except Exception as e:
-            self.place.tell_all(json.dumps({"failed": repr(e)}))
+            rendezvous.tell_all(json.dumps({"failed": repr(e)}))
             raise
         with _timed(self.seconds, "meeting"):
-            told = [json.loads(text) for text in self.place.tell_all(json.dumps(hello))]
+            told = [json.loads(text) for text in rendezvous.tell_all(json.dumps(hello))]
             earlier = self._check(told)
             task = self._decided(told)
-            exchange = rendezvous.connect(told[0]["port"])
+            exchange = rendezvous.connect()
         note = {**self.about(), "rows": len(shard.training), "bytes": shard.bytes}
         with _timed(self.seconds, "training"):
             trained = self._train(task, shard, exchange, 1 + last_attempt(earlier), note)
@@ -169,7 +166,7 @@ class _Worker:
         held = {"shardBytes": self.shard_bytes, "networkBytes": self.network_bytes, "processBytes": process_bytes()}
         return {"at": self.at, **held}
 
-    def _hello(self, shard: Shard, port: int) -> dict[str, Any]:
+    def _hello(self, shard: Shard) -> dict[str, Any]:
         """What the others must know of this worker."""
         return {
             "rows": len(shard.training),
@@ -177,7 +174,6 @@ class _Worker:
             "weight": shard.weight(),
             "problems": [[*what, count] for what, count in shard.problems.items()],
             "bfloat16": "auto" in (self.task.precision, self.task.matmulPrecision) and precision.prefers_bfloat16(),
-            "port": port,
             "earlier": self.attempts.earlier(),
         }
 

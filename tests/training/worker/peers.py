@@ -61,22 +61,16 @@ class Peer:
     def __init__(self, rank, folder):
         self.rank, self.folder, self.made = rank, folder, {}
 
-    def tell_all(self, name, text, world=3):
-        """Texts of all workers, by rank; waits for all, as a barrier does."""
-        own = self.folder / f"{name}-{self.rank}"
-        own.with_suffix(".new").write_text(text)
-        own.with_suffix(".new").rename(own)
-        files = [self.folder / f"{name}-{rank}" for rank in range(world)]
-        limit = time.monotonic() + 120
-        while not all(file.exists() for file in files):
-            assert time.monotonic() < limit, f"{name}: worker {self.rank} is alone"
-            time.sleep(0.01)
-        return [file.read_text() for file in files]
-
     def join(self, name, world=3):
-        rendezvous = Rendezvous(self.rank, ["127.0.0.1"] * world, 20)
-        ports = self.tell_all(name, str(rendezvous.port), world)
-        return rendezvous.connect(int(ports[0]))
+        rendezvous = Rendezvous(self.rank, self.addresses(world), self.run(name), 20)
+        assert rendezvous.tell_all(str(self.rank)) == [str(rank) for rank in range(world)]
+        return rendezvous.connect()
+
+    def run(self, name):
+        return f"{self.folder.name}-{name}-{os.getppid()}"
+
+    def addresses(self, world=3):
+        return [f"127.0.0.1:{rank}" for rank in range(world)]
 
     def save(self):
         (self.folder / f"made-{self.rank}").write_bytes(pickle.dumps(self.made))
@@ -148,19 +142,15 @@ class Peer:
     def works(self):
         """Whole trainings, as Spark would have them."""
         for name, (task, table) in whole_trainings().items():
-            at = []
-
-            def tell_all(text, name=name, at=at):
-                at.append(text)
-                return self.tell_all(f"{name} {len(at)}", text)
-
-            place = Place(self.rank, ["127.0.0.1"] * 3, tell_all, 1, str(self.folder / name), "x", True)
+            place = Place(self.rank, self.addresses(), 1, str(self.folder / name), "x", True)
             blocks = [
                 block
                 for block in packing.pack(iter([pa.RecordBatch.from_pydict(table)]), task, 0)
                 if block["piece"][0].as_py() == self.rank
             ]
-            rows = [row for batch in work(blocks, replace(task, run=name), place) for row in batch.to_pylist()]
+            rows = [
+                row for batch in work(blocks, replace(task, run=self.run(name)), place) for row in batch.to_pylist()
+            ]
             self.made[name] = rows
 
     def failing(self, exchange):

@@ -2,10 +2,16 @@
 
 import os
 import socket
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
+import torch.distributed as dist
 
-from aiok_spark.training.worker.exchange import Solo
+from aiok_spark.training.worker import rendezvous
+from aiok_spark.training.worker.exchange import Solo, WorkerLostError
 from aiok_spark.training.worker.rendezvous import Rendezvous, _use_interface_of
 
 
@@ -16,19 +22,78 @@ def interface(monkeypatch):
     monkeypatch.delenv("GLOO_SOCKET_IFNAME")
 
 
+ADDRESSES = ["127.0.0.1:1", "127.0.0.1:2"]
+
+
+@pytest.fixture
+def run():
+    """Name a run as nobody else on this machine does."""
+    return uuid.uuid4().hex
+
+
+def meet(first, second):
+    """What both hear of each other."""
+    with ThreadPoolExecutor(2) as threads:
+        told = [threads.submit(worker.tell_all, text) for worker, text in ((second, "b"), (first, "a"))]
+        return [future.result(60) for future in told]
+
+
 def test_the_only_worker_opens_nothing(interface):
-    rendezvous = Rendezvous(0, ["localhost"], 5)
-    exchange = rendezvous.connect(0)
-    assert rendezvous.port == 0 and type(exchange) is Solo and (exchange.rank, exchange.world) == (0, 1)
+    only = Rendezvous(0, ADDRESSES[:1], "alone", 5)
+    assert only.tell_all("a") == ["a"]
+    exchange = only.connect()
+    assert type(exchange) is Solo and (exchange.rank, exchange.world) == (0, 1)
     assert "GLOO_SOCKET_IFNAME" not in os.environ
 
 
-def test_the_first_worker_listens_before_the_others_are_told_where():
-    ports = [Rendezvous(0, ["127.0.0.1", "127.0.0.1"], 5) for _ in range(2)]
-    assert ports[0].port != ports[1].port
-    for opened in ports:
-        socket.create_connection(("127.0.0.1", opened.port), 2).close()
-    assert Rendezvous(1, ["127.0.0.1", "127.0.0.1"], 5).port == 0
+def test_all_hear_what_each_tells(run):
+    second = Rendezvous(1, ADDRESSES, run, 5)  # it may be the first to come
+    assert meet(Rendezvous(0, ADDRESSES, run, 5), second) == [["a", "b"]] * 2
+
+
+def test_ports_of_others_are_passed_over(run):
+    second = Rendezvous(1, ADDRESSES, run, 5)
+    with closing(socket.socket()) as silent:
+        silent.bind(("0.0.0.0", second._ports[0]))
+        silent.listen()
+        store = dist.TCPStore("127.0.0.1", second._ports[1], 1, True, wait_for_workers=False)
+        other = socket.create_server(("", second._ports[2]))
+        threading.Thread(target=rendezvous._answer, args=(other, b"another-run 1\n"), daemon=True).start()
+        first = Rendezvous(0, ADDRESSES, run, 5)
+        assert store.port == second._ports[1] and first._door.getsockname()[1] == second._ports[3]
+        assert meet(first, second) == [["a", "b"]] * 2
+        other.shutdown(socket.SHUT_RDWR)
+
+
+def test_another_attempt_meets_elsewhere(run):
+    earlier = Rendezvous(0, ["127.0.0.1:1", "127.0.0.1:3"], run, 5)
+    first = Rendezvous(0, ADDRESSES, run, 5)
+    assert meet(first, Rendezvous(1, ADDRESSES, run, 5)) == [["a", "b"]] * 2
+    assert earlier._ports != first._ports
+
+
+def test_a_first_worker_without_a_free_port_says_so(run, monkeypatch):
+    monkeypatch.setattr(rendezvous, "_TRIED", 1)
+    first = Rendezvous(0, ADDRESSES, run, 5)
+    with pytest.raises(WorkerLostError, match=f"none of the ports .{first._ports[0]}. free on 127.0.0.1"):
+        Rendezvous(0, ADDRESSES, run, 5)
+
+
+def test_who_finds_nobody_says_where_it_looked(run, monkeypatch):
+    monkeypatch.setattr(rendezvous, "_FINDING", 0.1)
+    second = Rendezvous(1, ADDRESSES, run, 5)
+    with pytest.raises(WorkerLostError, match=f"no worker 0 on 127.0.0.1 .*ports .{second._ports[0]}, .* 49152 to 65535"):
+        second.tell_all("b")
+
+
+def test_who_is_left_while_they_meet_says_so(run):
+    first, second = (Rendezvous(rank, ADDRESSES, run, 5) for rank in range(2))
+    with ThreadPoolExecutor(1) as threads:
+        told = threads.submit(second.tell_all, "b")
+        first._store.wait([f"{first._name}/told/1"])
+        first._store = None  # and what it holds
+        with pytest.raises(WorkerLostError, match="worker 1: the others are gone"):
+            told.result(60)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
