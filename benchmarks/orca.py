@@ -26,6 +26,7 @@ ROWS, QUICK_ROWS = 200_000, 4_000
 REPEATS = 3  # each with a seed of its own
 WORKERS, EPOCHS, BATCH = 2, 2, 2048
 COLUMNS = ["dense", "ids"]
+DAEMON = "aiok_spark.core.daemon"
 TARGETS = {"spark": 3.0, "orca": 1.0}
 NETWORKS = {"DLRM": {"layers": [64], "rate": 0.5}, "MLP": {"layers": [], "rate": 0.05}}
 
@@ -81,13 +82,16 @@ def main(rows: int | None, quick: bool) -> None:
     print(f"   A standalone cluster of two workers of one core; all in {COMPAT.parent.parent.name}. The same creators,")
     print("   rows (two arrays of floats and integers) and batches. Wall: from the call to the weights, median of")
     print(f"   {1 if quick else REPEATS} fits of as many seeds, after one of a few rows in the same process. Orca runs")
-    print("   on a plain session, without its JVM, whose start fails here; nothing of its training is changed.")
+    print("   on a plain session, without its JVM, whose start fails here; nothing of its training is changed. Each")
+    print("   cluster is as the contender's documentation starts it: ours has aiok_spark's Python daemon, Orca's has")
+    print("   Spark's. The second line is Orca with that daemon, too.")
     for name, config in list(NETWORKS.items())[1 if quick else 0 :]:
         found: dict[str, Outcome] = {}
         for way, contender, given in (
-            ("Orca itself", theirs, {}),
-            ("ours, Orca's loop", ours, {"engine": "orca"}),
-            ("ours, own loop", ours, {"engine": "spark"}),
+            ("Orca itself", theirs, {"daemon": "pyspark.daemon"}),
+            ("Orca, our daemon", theirs, {"daemon": DAEMON}),
+            ("ours, Orca's loop", ours, {"daemon": DAEMON, "engine": "orca"}),
+            ("ours, own loop", ours, {"daemon": DAEMON, "engine": "spark"}),
         ):
             with tempfile.TemporaryDirectory() as folder:
                 write_clicks(Path(folder, "rows"), rows)
@@ -122,7 +126,7 @@ def _show(name: str, rows: int, found: dict[str, Outcome]) -> None:
     table.show(f"whole fits of the {name}", header, lines)
 
 
-def ours(folder: str, master: str, config: dict[str, Any], repeats: int, engine: str) -> Iterator[Facts]:
+def ours(folder: str, master: str, config: dict[str, Any], repeats: int, daemon: str, engine: str) -> Iterator[Facts]:
     """Fits of ``OrcaEstimator``."""
 
     def fit(rows: Any, seed: int) -> nn.Module:
@@ -142,10 +146,10 @@ def ours(folder: str, master: str, config: dict[str, Any], repeats: int, engine:
         )
         return estimator.fit(rows).network()
 
-    yield from _fits(fit, folder, master, repeats)
+    yield from _fits(fit, folder, master, repeats, daemon)
 
 
-def theirs(folder: str, master: str, config: dict[str, Any], repeats: int) -> Iterator[Facts]:
+def theirs(folder: str, master: str, config: dict[str, Any], repeats: int, daemon: str) -> Iterator[Facts]:
     """Fits of Orca's own estimator, on a plain session."""
     import bigdl.orca.learn.pytorch.pytorch_pyspark_estimator as estimators
     from bigdl.orca.learn.pytorch import Estimator
@@ -167,12 +171,17 @@ def theirs(folder: str, master: str, config: dict[str, Any], repeats: int) -> It
         estimator.shutdown()
         return model
 
-    yield from _fits(fit, folder, master, repeats)
+    yield from _fits(fit, folder, master, repeats, daemon)
 
 
-def _fits(fit: Callable[[Any, int], nn.Module], folder: str, master: str, repeats: int) -> Iterator[Facts]:
+def _fits(fit: Callable[[Any, int], nn.Module], folder: str, master: str, repeats: int, daemon: str) -> Iterator[Facts]:
     session = open_session(
-        **{"spark.master": master, "spark.executor.memory": "2g", "spark.executorEnv.OMP_NUM_THREADS": "1"}
+        **{
+            "spark.master": master,
+            "spark.executor.memory": "2g",
+            "spark.executorEnv.OMP_NUM_THREADS": "1",
+            "spark.python.daemon.module": daemon,
+        }
     )
     arrays = [F.array(*NUMBERS).alias("dense"), F.array(*CATEGORIES).alias("ids"), LABEL]
     rows = {name: session.read.parquet(f"{folder}/{name}").select(*arrays) for name in ("few", "rows")}

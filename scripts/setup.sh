@@ -95,6 +95,7 @@ for name in "$@"; do
             env=compat venv=.venv-compat
             make_venv
             find_java > .build/java_home.compat || cp .build/java_home.spark35 .build/java_home.compat
+            say "compat is ready: $venv with Java at $(cat .build/java_home.compat)"
             ;;
         *) stop "unknown environment '$name'; the choices are spark35, spark41 and compat" ;;
     esac

@@ -35,8 +35,8 @@ def check(name: Any, path: str) -> None:
     """Raise UnsafeClassError unless the class is allowed."""
     if not isinstance(name, str) or not (name.startswith(_PACKAGES) or name in _registered):
         raise UnsafeClassError(
-            f"{path}: the metadata names class {name!r}, expected a class of aiok_spark or pyspark.ml, or a "
-            "registered one; if you trust it, import its module and call aiok_spark.register(TheClass)"
+            f"{path}: the metadata names {name!r}, expected a class of aiok_spark or pyspark.ml, or a registered class "
+            "or function; if you trust it, import its module and call aiok_spark.register(it)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -13,13 +14,14 @@ from pyspark.sql.types import (
     BooleanType,
     DataType,
     DoubleType,
+    FractionalType,
     IntegralType,
     LongType,
     StructField,
     StructType,
 )
 
-from aiok_spark.core.errors import ParamError
+from aiok_spark.core.errors import ColumnTypeError, ParamError
 from aiok_spark.core.params import one_of, param, to_names
 from aiok_spark.core.schema import find_fields, is_numeric, require
 from aiok_spark.training.estimator import NetworkEstimator, NetworkStage
@@ -40,6 +42,12 @@ _PROBLEMS = {
     "L1Loss": REGRESSION,
     "SmoothL1Loss": REGRESSION,
     "HuberLoss": REGRESSION,
+}
+_TAKES = {  # what creators are given
+    "modelCreator": ("config",),
+    "optimizerCreator": ("model", "config"),
+    "lossCreator": ("config",),
+    "schedulerCreator": ("optimizer", "config"),
 }
 CREATED = "aiok_spark.training.worker.creators:Created"
 
@@ -190,7 +198,7 @@ class OrcaEstimator(_OrcaParams, NetworkEstimator):
         made = resolve(code, {}) if isinstance(code, str) else code
         if isinstance(made, type):
             return made()
-        return made if hasattr(made, "forward") else made(dict(self.getConfig()))
+        return made if _is_loss(made) else made(dict(self.getConfig()))
 
     # Columns
 
@@ -213,9 +221,16 @@ class OrcaEstimator(_OrcaParams, NetworkEstimator):
         return super()._output_fields(inputs)
 
     def _require_label(self, label: list[StructField]) -> None:
+        self._require_creators()
         if self._kind() != RAW:
             super()._require_label(label)
             return
+        loss = type(self._loss_module()).__name__
+        if _PROBLEMS.get(loss) == MULTICLASS and isinstance(label[0].dataType, FractionalType):
+            raise ColumnTypeError(
+                f"{self._label}: labelCol: found '{label[0].name}' of {label[0].dataType.simpleString()}, expected "
+                f"whole numbers, as {loss} takes the numbers of classes; cast it to int"
+            )
         require(
             self._label,
             "labelCol",
@@ -246,6 +261,17 @@ class OrcaEstimator(_OrcaParams, NetworkEstimator):
         spec = feature_spec(self._label, dataset, fields[:cut], fields[cut:], self._sizes(fields[cut:]))
         name = reference(self.getModelCreator())[0]
         return TrainTask(CREATED, spec, RAW, numClasses=0, arguments=self._created(name, fields))
+
+    def _require_creators(self) -> None:
+        """Raise ParamError for what cannot be a creator, before any job."""
+        for name, takes in _TAKES.items():
+            code = self.getOrDefault(name)
+            made = resolve(code, {}) if isinstance(code, str) else code
+            if made is not None and not (name == "lossCreator" and _is_loss(made)) and not _takes(made, takes):
+                raise ParamError(
+                    f"{self._label}: {name}: found {made!r}, expected a function of {' and '.join(takes)}; write one, "
+                    f"such as lambda {', '.join(takes)}: ..."
+                )
 
     def _created(self, creator: str, fields: list[StructField]) -> dict[str, Any]:
         """Arguments of the network."""
@@ -299,6 +325,24 @@ def named_creators(code: Iterable[tuple[str, Any]], config: dict[str, Any]) -> t
         config=dict(config),
     )
     return names["modelCreator"][0], creators, live
+
+
+def _is_loss(made: Any) -> bool:
+    """Whether it is a loss or its class, and not a function that makes one."""
+    return hasattr(made, "forward")
+
+
+def _takes(made: Any, arguments: tuple[str, ...]) -> bool:
+    """Whether it is a function of so many arguments; networks and optimizers are what creators make."""
+    if isinstance(made, type) or hasattr(made, "forward") or not callable(made):
+        return False
+    try:
+        inspect.signature(made).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # it does not tell
+    return True
 
 
 def _is_whole(kind: DataType) -> bool:

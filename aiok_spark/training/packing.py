@@ -56,9 +56,10 @@ Problems = Counter[tuple[str, str, str, str]]  # (column, found, expected, remed
 
 def describe(task: TrainTask, problems: Iterable[Sequence[Any]]) -> str:
     """Problems, each with its number of rows, for a message."""
+    dense, ids = ("featureCols", "featureCols") if task.creators.optimizer else ("denseCols", "categoricalCols")
     params = {
-        **dict.fromkeys(task.features.dense, "denseCols"),
-        **dict.fromkeys(task.features.categorical, "categoricalCols"),
+        **dict.fromkeys(task.features.dense, dense),
+        **dict.fromkeys(task.features.categorical, ids),
         task.validation: "validationIndicatorCol",
         task.weight: "weightCol",
         task.label: "labelCol",

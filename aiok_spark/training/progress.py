@@ -23,7 +23,7 @@ class Progress:
 
     def __init__(self, spark: SparkSession, task: TrainTask, label: str, verbose: bool) -> None:
         self._spark, self._task, self._looked = spark, task, 0.0
-        self._shown = Counted(f"{label}: training", "epochs", task.epochs, verbose)
+        self._shown = Counted(f"{label}: training", "epochs", task.epochs, verbose and task.epochs > 0)
 
     def __enter__(self) -> Progress:
         self._shown.__enter__()

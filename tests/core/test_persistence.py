@@ -101,7 +101,7 @@ def test_an_existing_path_is_not_overwritten_unless_asked(words, tmp_path):
 @pytest.mark.parametrize("load", LOADERS)
 def test_a_class_off_the_allow_list_is_not_imported(spark, saved, load):
     change_metadata(stage_path(saved, 1), **{"class": "antigravity.Payload"})
-    with pytest.raises(UnsafeClassError, match=r"names class 'antigravity.Payload', expected a class of aiok_spark"):
+    with pytest.raises(UnsafeClassError, match=r"names 'antigravity.Payload', expected a class of aiok_spark"):
         load(saved)
 
 

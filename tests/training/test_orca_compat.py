@@ -11,8 +11,8 @@ import torch
 from pyspark.sql import functions as F
 from torch import nn
 
-from aiok_spark.core.errors import ParamError, PersistenceError
-from aiok_spark.training.orca_compat import Estimator
+from aiok_spark.core.errors import ColumnError, ColumnTypeError, ParamError, PersistenceError
+from aiok_spark.training.orca_compat import AUC, Estimator
 
 SCRIPTS = Path(__file__).parent / "orca_scripts"
 TOLD = {
@@ -123,14 +123,33 @@ def test_a_second_fit_goes_on_from_the_weights_and_a_file_of_orca_is_read(rows, 
         (
             lambda est, rows: est.fit([1, 2]),
             ParamError,
-            "data: found list, expected DataFrames, or functions that make",
+            "data: found builtins.list, expected DataFrames of Spark, or functions that make",
+        ),
+        (
+            lambda est, rows: est.fit(rows, feature_cols=["a", "c"], label_cols=["label"]),
+            ColumnError,
+            "Estimator: feature_cols, label_cols names 'c', found no such column",
+        ),
+        (lambda est, rows: est.fit(rows, epochs=0, **COLUMNS), ParamError, "fit: epochs: found 0"),
+        (lambda est, rows: made(optimizer=None).fit(rows, **COLUMNS), ParamError, "found no optimizer or no loss"),
+        (
+            lambda est, rows: made(metrics=["accuracy"]),
+            ParamError,
+            r"metrics: found 'accuracy', expected .*Accuracy\(\)",
+        ),
+        (lambda est, rows: made(backend="tf"), ParamError, "backend: found 'tf', expected one of .*'horovod'"),
+        (
+            lambda est, rows: made(loss=torch.nn.CrossEntropyLoss()).fit(
+                rows.withColumn("label", rows.label.cast("double")), **COLUMNS
+            ),
+            ColumnTypeError,
+            "labelCol: found 'label' of double, expected whole numbers, as CrossEntropyLoss .*; cast it to int",
         ),
         (lambda est, rows: est.fit(rows, batch_size=0, **COLUMNS), ParamError, "batch_size: found 0"),
         (lambda est, rows: est.predict(rows, **{"feature_cols": ["a", "b"]}), ParamError, "found no weights"),
         (lambda est, rows: est.save("/tmp/x", entire=True), ParamError, "entire: found True"),
         (lambda est, rows: made(config={"batch_size": 3}), ParamError, "config: found batch_size"),
         (lambda est, rows: made(model=None), ParamError, "modelCreator: found NoneType, expected a function"),
-        (lambda est, rows: made(model_dir="x"), ParamError, "model_dir: found 'x'"),
         (lambda est, rows: made(surprise=1), TypeError, "surprise"),
         (
             lambda est, rows: est.fit(lambda config, batch_size: [1, 2]),
@@ -147,6 +166,30 @@ def test_a_second_fit_goes_on_from_the_weights_and_a_file_of_orca_is_read(rows, 
 def test_what_has_no_meaning_here_is_refused_with_the_remedy(rows, call, error, message):
     with pytest.raises(error, match=message):
         call(made(), rows)
+
+
+def test_what_has_no_use_here_is_warned_of():
+    with pytest.warns(UserWarning, match="model_dir 'x' is not used; save the model after fit"):
+        made(model_dir="x")
+    with pytest.warns(UserWarning, match="backend 'ray' is not used"):
+        made(backend="ray")
+
+
+def test_a_name_of_orca_that_is_not_here_is_told():
+    with pytest.raises(ImportError, match=r"found no Precision, expected one of .*'Accuracy'.*any function of outputs"):
+        from aiok_spark.training.orca_compat import Precision  # noqa: F401
+
+
+def test_columns_that_the_network_does_not_take_are_told(rows):
+    est = made()
+    est.fit(rows, **COLUMNS)
+    with pytest.raises(ParamError, match=r"predict: feature_cols: found \['a'\], which the network does not take"):
+        est.predict(rows, feature_cols=["a"])
+
+
+def test_the_area_under_a_curve_is_of_one_score_a_row():
+    with pytest.raises(ValueError, match=r"AUC: found outputs of shape \[4, 3\] for labels of shape \[4\]"):
+        AUC()(torch.zeros(4, 3), torch.zeros(4))
 
 
 class Endless(torch.utils.data.IterableDataset):

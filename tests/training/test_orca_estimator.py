@@ -173,6 +173,23 @@ def test_code_of_a_session_alone_is_not_saved_with_the_estimator(rows, tmp_path)
             ParamError,
             "optimizerCreator: gave NoneType, expected a torch.optim",
         ),
+        (
+            {"modelCreator": nn.Linear},
+            ParamError,
+            "modelCreator: found .*Linear.*, expected a function of config; write",
+        ),
+        ({"modelCreator": nn.Linear(2, 1)}, ParamError, "modelCreator: found Linear.*, expected a function of config"),
+        (
+            {"optimizerCreator": torch.optim.Adam},
+            ParamError,
+            "optimizerCreator: .* expected a function of model and con",
+        ),
+        ({"optimizerCreator": lambda config: None}, ParamError, "optimizerCreator: .* function of model and config"),
+        (
+            {"lossCreator": nn.functional.mse_loss, "problemType": "raw"},
+            ParamError,
+            "lossCreator: .* function of config",
+        ),
         ({"modelCreator": lambda config: config["no"]}, TrainingError, "KeyError"),
         ({"labelCol": "shop"}, DataError, "labelCol: found 285 labels that are null or neither 0 nor 1"),
     ],
@@ -188,7 +205,7 @@ def test_nulls_and_other_lengths_are_counted(rows):
     )
     with pytest.raises(DataError) as told:
         estimator().fit(wrong)
-    assert "found 58 null values in 'shop', expected whole numbers" in str(told.value)
+    assert "featureCols: found 58 null values in 'shop', expected whole numbers" in str(told.value)
     assert "vectors that are null or not of length" in str(told.value) and "'history'" in str(told.value)
 
 
@@ -196,7 +213,9 @@ def test_nulls_and_other_lengths_are_counted(rows):
 def test_orca_that_is_absent_is_one_clear_line(rows):
     with pytest.raises(ClusterError) as told:
         estimator(engine="orca").fit(rows)
-    assert "engine: found 'orca' without bigdl-orca-spark3, expected version 2.4.0; pip install" in str(told.value)
+    assert "engine: found 'orca' without bigdl-orca-spark3, expected version 2.4.0; install the extra orca" in str(
+        told.value
+    )
     assert "\n" not in str(told.value)
 
 

@@ -19,8 +19,8 @@ from aiok_spark.training.task import TrainTask
 PACKAGE, VERSION = "bigdl-orca-spark3", "2.4.0"
 # Without their dependencies, which want Spark 3.1.3.
 _INSTALL = (
-    f"pip install 'aiok-spark[orca]' and pip install --no-deps {PACKAGE}=={VERSION} bigdl-dllib-spark3=={VERSION}, "
-    "here and on the executors (requirements/compat.txt is an environment that serves)"
+    f"install the extra orca (pip install '.[orca]' in a clone), then pip install --no-deps {PACKAGE}=={VERSION} "
+    f"bigdl-dllib-spark3=={VERSION}, here and on the executors; scripts/setup.sh compat of a clone makes an environment"
 )
 
 

@@ -5,6 +5,8 @@
 different then is in the guide "From BigDL Orca".
 """
 
+from typing import Any
+
 from aiok_spark.training.orca_compat.context import OrcaContext, init_orca_context, stop_orca_context
 from aiok_spark.training.orca_compat.estimator import Estimator, PyTorchEstimator
 from aiok_spark.training.orca_compat.metrics import (
@@ -33,3 +35,13 @@ __all__ = [
     "init_orca_context",
     "stop_orca_context",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Say what there is, for a name of Orca's that is not."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise ImportError(
+        f"aiok_spark.training.orca_compat: found no {name}, expected one of {__all__}; a metric may be any function of "
+        "outputs and labels"
+    )

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from aiok_spark.core import compat
 from aiok_spark.core.errors import ParamError, PersistenceError
 from aiok_spark.core.files import open_system
-from aiok_spark.core.schema import column
+from aiok_spark.core.schema import column, find_fields
 from aiok_spark.core.ship import pack
 from aiok_spark.core.state import State
 from aiok_spark.training.engine import train_on_loaders
@@ -33,6 +33,7 @@ from aiok_spark.training.worker.weights import build, load_state
 
 _HELD_OUT = "aiok_held_out"
 _START = "live:start:"
+_BACKENDS = ("spark", "bigdl", "ray", "horovod")
 
 
 class Estimator:
@@ -62,7 +63,7 @@ class Estimator:
             A loss, or a function of config that makes it.
         metrics : callable or list of callable
             Of this package, or functions of outputs and labels.
-        backend : {"spark", "ray", "horovod"}
+        backend : {"spark", "bigdl", "ray", "horovod"}
             All train by this package's engine.
         config : dict
             What the creators get; as JSON has it.
@@ -71,16 +72,20 @@ class Estimator:
         use_tqdm : bool
             Show progress.
         **unused
-            ``model_dir`` is refused; how Orca logs (sync_stats, log_level, log_to_driver) has no use here.
+            Where and how Orca logs (model_dir, sync_stats, log_level, log_to_driver) has no use here.
         """
-        if backend != "spark":
-            warnings.warn(f"Estimator.from_torch: backend '{backend}' is not used; it trains on Spark", stacklevel=2)
-        _refuse("from_torch", model_dir=(unused.pop("model_dir", None), "save the model after fit"))
-        if unknown := set(unused) - {"sync_stats", "log_level", "log_to_driver"}:
+        if backend not in _BACKENDS:
+            raise ParamError(f"Estimator.from_torch: backend: found {backend!r}, expected one of {list(_BACKENDS)}")
+        for name, value in (("backend", backend != "spark" and backend), ("model_dir", unused.get("model_dir"))):
+            if value:
+                remedy = "it trains on Spark" if name == "backend" else "save the model after fit"
+                warnings.warn(f"Estimator.from_torch: {name} {value!r} is not used; {remedy}", stacklevel=2)
+        if unknown := set(unused) - {"model_dir", "sync_stats", "log_level", "log_to_driver"}:
             raise TypeError(f"Estimator.from_torch: found arguments {sorted(unknown)}, expected those of Orca 2.4")
         listed = metrics if isinstance(metrics, (list, tuple)) else [metrics] if metrics else []
         return PyTorchEstimator(
-            {"modelCreator": model, "optimizerCreator": optimizer, "lossCreator": loss, "metrics": list(listed)}
+            {"modelCreator": model, "optimizerCreator": optimizer or _untrained, "lossCreator": loss}
+            | {"metrics": list(listed)}
             | ({"schedulerCreator": scheduler_creator} if scheduler_creator else {}),
             dict(config or {}),
             workers_per_node,
@@ -95,6 +100,12 @@ class PyTorchEstimator:
         for name, value in creators.items():
             if not (callable(value) or isinstance(value, list) or (value is None and name != "modelCreator")):
                 raise ParamError(f"Estimator: {name}: found {type(value).__name__}, expected a function; give one")
+        for metric in creators["metrics"]:
+            if not callable(metric):
+                raise ParamError(
+                    f"Estimator: metrics: found {metric!r}, expected metrics of aiok_spark.training.orca_compat, such "
+                    "as Accuracy(), or functions of outputs and labels"
+                )
         if "batch_size" in config:
             raise ParamError("Estimator: config: found batch_size, expected it in fit, predict and evaluate; move it")
         self._creators, self._config, self._verbose = creators, config, verbose
@@ -135,6 +146,10 @@ class PyTorchEstimator:
             reduce_results=(not reduce_results, "leave it out"),
             callbacks=(callbacks, "write what they do as metrics, or use OrcaEstimator"),
         )
+        if not isinstance(epochs, int) or epochs < 1:
+            raise ParamError(f"Estimator.fit: epochs: found {epochs!r}, expected a whole number from 1")
+        if _untrained in self._creators.values() or self._creators["lossCreator"] is None:
+            raise ParamError("Estimator.fit: found no optimizer or no loss, expected both; give them to from_torch")
         result = self._run(data, validation_data, epochs, batch_size, feature_cols, label_cols)
         self._weights = result.weights
         made = [self._told(done, result.summary["rows"]) for done in result.history]
@@ -187,7 +202,13 @@ class PyTorchEstimator:
         about = estimator._scoring_task(data, fields).to_json()
         model = estimator._with_state(State({"task": about}, blobs={"weights": self._known_weights()}))
         assert isinstance(model, OrcaModel)
-        width = math.prod(model._scored_by()(sample(model.task, 2)).shape[1:])
+        try:
+            width = math.prod(model._scored_by()(sample(model.task, 2)).shape[1:])
+        except (TypeError, RuntimeError) as e:
+            raise ParamError(
+                f"Estimator.predict: feature_cols: found {feature_cols}, which the network does not take ({e}), "
+                "expected columns like those of fit, in their order"
+            ) from e
         values = vector_to_array(F.col("prediction"), "float32")
         return model.transform(data).withColumn("prediction", values[0] if width == 1 else values)
 
@@ -243,8 +264,8 @@ class PyTorchEstimator:
             spark = OrcaContext.get_spark_session()
             return train_on_loaders(spark, self._started(task, spark), loaders, "Estimator", self._verbose)
         raise ParamError(
-            f"Estimator: data: found {' and '.join(type(d).__name__ for d in given)}, expected DataFrames, or "
-            "functions that make data loaders; make a DataFrame of XShards (spark.createDataFrame)"
+            f"Estimator: data: found {' and '.join(_type_name(d) for d in given)}, expected DataFrames of Spark, "
+            "or functions that make data loaders; make a DataFrame of pandas or XShards (spark.createDataFrame)"
         )
 
     def _on_rows(
@@ -253,6 +274,9 @@ class PyTorchEstimator:
         estimator = self._estimator(features, labels, max(1, epochs), batch_size)
         parts = [(data, False), (held_out, True)]
         names = dict.fromkeys([*estimator.getFeatureCols(), estimator.getLabelCol()])
+        for df, _ in parts:
+            if df is not None:
+                find_fields("Estimator", "feature_cols, label_cols", list(names), df.schema)
         flagged = [df.select(*map(column, names), F.lit(flag).alias(_HELD_OUT)) for df, flag in parts if df is not None]
         rows = flagged[0].unionByName(flagged[1]) if len(flagged) > 1 else flagged[0]
         if held_out is not None:
@@ -314,6 +338,15 @@ class PyTorchEstimator:
         if not self._weights:
             raise ParamError("Estimator: found no weights, expected a trained network; call fit or load first")
         return self._weights
+
+
+def _untrained(model: Any, config: dict[str, Any]) -> torch.optim.Optimizer:
+    """Stand for the optimizer of a network that is only measured."""
+    return torch.optim.SGD(model.parameters(), lr=0.0)
+
+
+def _type_name(value: Any) -> str:
+    return f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
 
 
 def _refuse(method: str, **arguments: tuple[Any, str]) -> None:

@@ -82,5 +82,10 @@ class AUC(_Metric):
 
     def __call__(self, output: torch.Tensor, target: torch.Tensor) -> float:
         """Measure all rows."""
+        if output.numel() != target.numel():
+            raise ValueError(
+                f"AUC: found outputs of shape {list(output.shape)} for labels of shape {list(target.shape)}, expected "
+                "one score for each label; take Accuracy for several classes"
+            )
         score, label = output.flatten().double().numpy(), target.flatten().double().numpy()
         return auc(score, label, torch.ones(len(score), dtype=torch.float64).numpy())

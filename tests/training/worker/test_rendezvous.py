@@ -82,7 +82,9 @@ def test_a_first_worker_without_a_free_port_says_so(run, monkeypatch):
 def test_who_finds_nobody_says_where_it_looked(run, monkeypatch):
     monkeypatch.setattr(rendezvous, "_FINDING", 0.1)
     second = Rendezvous(1, ADDRESSES, run, 5)
-    with pytest.raises(WorkerLostError, match=f"no worker 0 on 127.0.0.1 .*ports .{second._ports[0]}, .* 49152 to 65535"):
+    with pytest.raises(
+        WorkerLostError, match=f"no worker 0 on 127.0.0.1 .*ports .{second._ports[0]}, .* 49152 to 65535"
+    ):
         second.tell_all("b")
 
 
