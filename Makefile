@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 JAVA = JAVA_HOME="$$(cat .build/java_home.spark35)"
 UV = $(shell command -v uv || echo .build/uv/bin/uv)
-COMPILE = $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml requirements/dev.in --extra delta --extra flow --extra hdfs --extra images --extra onnx
+COMPILE = $(UV) pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml requirements/dev.in requirements/sigopt.in --override requirements/sigopt.overrides --extra delta --extra flow --extra hdfs --extra images --extra onnx --extra tuning --extra sigopt
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

@@ -20,6 +20,7 @@ NAMES = [
     "fit",
     "scaling",
     "orca",
+    "search",
     "end_to_end",
     "real_rows",
 ]

@@ -87,12 +87,7 @@ def main(rows: int | None, quick: bool) -> None:
     print("   Spark's. The second line is Orca with that daemon, too.")
     for name, config in list(NETWORKS.items())[1 if quick else 0 :]:
         found: dict[str, Outcome] = {}
-        for way, contender, given in (
-            ("Orca itself", theirs, {"daemon": "pyspark.daemon"}),
-            ("Orca, our daemon", theirs, {"daemon": DAEMON}),
-            ("ours, Orca's loop", ours, {"daemon": DAEMON, "engine": "orca"}),
-            ("ours, own loop", ours, {"daemon": DAEMON, "engine": "spark"}),
-        ):
+        for way, contender, given in WAYS[1::2] if quick else WAYS:
             with tempfile.TemporaryDirectory() as folder:
                 write_clicks(Path(folder, "rows"), rows)
                 write_clicks(Path(folder, "few"), 2 * BATCH, seed=2)
@@ -193,3 +188,11 @@ def _fits(fit: Callable[[Any, int], nn.Module], folder: str, master: str, repeat
         wall = time.perf_counter() - begun
         yield {"wall": wall, **quality(lambda dense, ids, net=network: net(dense, ids))}
     session.stop()
+
+
+WAYS: list[tuple[str, Any, dict[str, Any]]] = [
+    ("Orca itself", theirs, {"daemon": "pyspark.daemon"}),
+    ("Orca, our daemon", theirs, {"daemon": DAEMON}),
+    ("ours, Orca's loop", ours, {"daemon": DAEMON, "engine": "orca"}),
+    ("ours, own loop", ours, {"daemon": DAEMON, "engine": "spark"}),
+]

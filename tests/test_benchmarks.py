@@ -28,6 +28,7 @@ SHOWN = {
     "fit": ["TorchDistributor, arrays", "ours", "as good"],
     "scaling": ["beyond epochs s", "two workers", "rows touched"],
     "orca": ["orca: "],  # and no more without Orca's environment
+    "search": ["Hartmann6", "sigoptlite, 4 at a time", "random, 1 at a time"],
     "end_to_end": ["features and Parquet", "wall s", "the best AUC that is possible"],
     "real_rows": ["real_rows: "],  # and no more where the rows are not there
 }

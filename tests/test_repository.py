@@ -42,12 +42,12 @@ MAY_IMPORT = {
     "inference": {"core", "kernels"},
     "flow": {"core", "data", "feature", "inference", "session", "training"},
     "testing": ANYTHING,
-    "cli": {"flow", "data"},
+    "cli": {"flow", "data", "tuning"},
     "aiok_spark": ANYTHING,
 }
 # What runs where the rows are trained on: these need torch, and no stage.  Stages import them late, or only name them.
-# A subclass of torch's, and scripts of torch: imported by who asks for them.
-NEEDS_TORCH = ("aiok_spark.data.torch_dataset", "aiok_spark.training.orca_compat")
+# A subclass of torch's, scripts of torch, and what stands on libraries of extras: imported by who asks for them.
+NEEDS_TORCH = ("aiok_spark.data.torch_dataset", "aiok_spark.training.orca_compat", "aiok_spark.tuning.services.")
 WORKER_SIDE = ("aiok_spark.training.worker", "aiok_spark.models.networks")
 KERNELS_STAND_ON = {"numpy", "pyarrow"} | sys.stdlib_module_names
 

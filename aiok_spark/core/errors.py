@@ -45,6 +45,10 @@ class ClusterError(AiokError, RuntimeError):
     """The cluster cannot do what is asked as it is set up."""
 
 
+class ServiceError(AiokError, ConnectionError):
+    """A service elsewhere does not answer, or refuses."""
+
+
 class PersistenceError(AiokError, OSError):
     """A saved stage is missing, incomplete, damaged or of a newer format."""
 

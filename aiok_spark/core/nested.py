@@ -24,6 +24,8 @@ _PARTS = {
     "TrainValidationSplitModel": ("estimator", "evaluator", "bestModel", "subModels/*"),
     "OneVsRest": ("classifier",),
     "OneVsRestModel": ("classifier", "model_*"),
+    "TunedEstimator": ("estimator", "evaluator"),
+    "TunedModel": ("estimator", "evaluator", "bestModel"),
 }
 
 ReadMetadata = Callable[[str], dict[str, Any]]
@@ -48,8 +50,8 @@ def saved_stages(read: ReadMetadata, path: str) -> Iterator[tuple[str, str]]:
     name = metadata["class"]
     yield path, name
     kind = str(name).rpartition(".")[2]
-    if not str(name).startswith("pyspark.ml."):
-        return  # ours and registered classes load their own parts; the JVM's hold no Python class
+    if not str(name).startswith(("pyspark.ml.", "aiok_spark.")):
+        return  # registered classes load their own parts; the JVM's hold no Python class
     if kind in ("Pipeline", "PipelineModel"):
         uids = metadata.get("stageUids") or metadata["paramMap"]["stageUids"]
         width = len(str(len(uids)))

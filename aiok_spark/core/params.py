@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -247,3 +248,20 @@ def _setter(name: str, doc: str) -> Callable[[Any, Any], Any]:
 
     set_.__doc__ = f"Set ``{name}``: {doc}."
     return set_
+
+
+def with_constructor(cls: Any) -> None:
+    """Give a class a constructor with a keyword argument for each of its Params."""
+    arguments = [
+        inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, default=None if p.required else p.default)
+        for p in declared(cls)
+    ]
+
+    def __init__(self: Any, **params: Any) -> None:  # noqa: N807
+        super(cls, self).__init__()
+        self.setParams(**params)
+
+    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    __init__.__signature__ = inspect.Signature([me, *arguments])  # type: ignore[attr-defined]
+    __init__.__doc__ = "Make the stage; each argument is the Param of its name."
+    cls.__init__ = __init__

@@ -58,6 +58,8 @@ class StageWriter(MLWriter):
                 f"{self.instance._label}: save: found something at {path} already, expected nothing there; "
                 "choose another path or call .write().overwrite().save(path)"
             )
+        for name in self.instance._nested:
+            part_of(self.instance, name).write().save(f"{path}/{name}")
         for name, table in state.tables.items():
             _write_table(spark, table, f"{path}/data/{name}")
         for name, blob in state.blobs.items():
@@ -80,7 +82,8 @@ class StageWriter(MLWriter):
         }
         try:
             # A session will do where Spark asks for a SparkContext here: only its version is read.
-            text = DefaultParamsWriter._get_metadata_to_save(self.instance, self.sparkSession, extra)
+            given = self.instance._saved_params()
+            text = DefaultParamsWriter._get_metadata_to_save(self.instance, self.sparkSession, extra, given)
             json.dumps(json.loads(text), allow_nan=False)
         except (TypeError, ValueError) as e:
             raise PersistenceError(
@@ -107,7 +110,23 @@ class StageReader(MLReader):
                 f"{path}: found a saved {cls.__name__}, expected a {self.cls.__name__}; "
                 f"use {cls.__name__}.load or aiok_spark.load"
             )
-        return restore(cls, metadata, path, lambda name: compat.read_parquet(spark, f"{path}/data/{name}"))
+        made = restore(cls, metadata, path, lambda name: compat.read_parquet(spark, f"{path}/data/{name}"))
+        for name in made._nested:
+            put_part(made, name, load(f"{path}/{name}"))
+        return made
+
+
+def part_of(instance: Any, name: str) -> Any:
+    """The stage within another one: a Param, or an attribute."""
+    return instance.getOrDefault(name) if instance.hasParam(name) else getattr(instance, name)
+
+
+def put_part(instance: Any, name: str, part: Any) -> None:
+    """Set what ``part_of`` gives."""
+    if instance.hasParam(name):
+        instance.setParams(**{name: part})
+    else:
+        setattr(instance, name, part)
 
 
 def restore(cls: type, metadata: dict[str, Any], path: str, read_table: Callable[[str], pa.Table]) -> Any:

@@ -139,6 +139,12 @@ class Stage(Params, MLReadable, MLWritable):
 
     # Persistence
 
+    _nested: ClassVar[tuple[str, ...]] = ()  # stages within it: Params, or attributes of a model
+
+    def _saved_params(self) -> dict[str, Any]:
+        """The Params that were set, as JSON has them."""
+        return {param.name: value for param, value in self._paramMap.items() if param.name not in self._nested}
+
     def _before_save(self) -> None:
         """Raise PersistenceError if the stage cannot be saved; nothing has been written yet."""
 

@@ -15,6 +15,8 @@ from aiok_spark.core.stage import RowLocal
 
 _PIPELINES = ("pyspark.ml.pipeline.PipelineModel", "org.apache.spark.ml.PipelineModel")
 
+_TUNED = "aiok_spark.tuning.tuned_estimator.TunedModel"  # whose best model is what it does
+
 
 def read_stages(path: str) -> list[RowLocal]:
     """The fitted stages saved at a local path or a URI that pyarrow reads, pipelines unfolded."""
@@ -24,6 +26,8 @@ def read_stages(path: str) -> list[RowLocal]:
 
 def _stages(files: fs.FileSystem, path: str) -> list[RowLocal]:
     metadata = metadata_at(files, path)
+    if metadata["class"] == _TUNED:
+        return _stages(files, f"{path}/bestModel")
     if metadata["class"] not in _PIPELINES:
         return [_stage(files, path, metadata)]
     uids = metadata.get("stageUids") or metadata["paramMap"]["stageUids"]

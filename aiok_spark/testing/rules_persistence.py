@@ -18,6 +18,7 @@ from aiok_spark.testing.rules_fit import (
     transform_is_repeatable,
 )
 from aiok_spark.testing.rules_params import constructible_without_arguments
+from aiok_spark.testing.snapshot import changes, params_of
 from aiok_spark.testing.subject import Subject
 
 
@@ -111,7 +112,8 @@ def _expect_equal(found: Any, wanted: Any) -> None:
     for what, get in {
         "class": type,
         "uid": lambda stage: stage.uid,
-        "Params": lambda stage: {p.name: stage.getOrDefault(p) for p in stage.params if stage.isDefined(p)},
         "Params set by the user": lambda stage: sorted(p.name for p in stage.params if stage.isSet(p)),
     }.items():
         expect(get(found) == get(wanted), f"{what} {get(found)!r} after load", f"{get(wanted)!r}")
+    changed = changes(params_of(wanted), params_of(found))
+    expect(not changed, f"Params {'; '.join(changed)} after load", "the values as they were")

@@ -6,6 +6,8 @@ from typing import Any
 
 from pyspark.ml.param import Params
 
+from aiok_spark.tuning.space import SearchSpace
+
 
 def params_of(stage: Params) -> dict[str, Any]:
     """Values of all Params that have one, by name."""
@@ -31,5 +33,9 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 def _equal(a: Any, b: Any) -> bool:
     if a is b or (a != a and b != b):
         return True
+    if isinstance(a, Params) and type(a) is type(b):
+        return a.uid == b.uid and not changes(params_of(a), params_of(b))
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_equal, a, b))
     # Only what prints and compares as a plain value does; of anything else, the object itself counts.
-    return type(a) is type(b) and isinstance(a, (str, int, float, bool, list, dict, set, tuple)) and bool(a == b)
+    return type(a) is type(b) and isinstance(a, (str, int, float, bool, dict, set, tuple, SearchSpace)) and bool(a == b)

@@ -19,6 +19,7 @@ from pyspark.sql.types import (
 )
 
 from aiok_spark.core.errors import DataError, ParamError
+from aiok_spark.core.params import with_constructor
 from aiok_spark.core.schema import column, double_field, element, find_fields, is_numeric, require, require_numeric
 from aiok_spark.core.stage import Estimator, RowLocalModel
 from aiok_spark.core.state import State
@@ -34,7 +35,6 @@ from aiok_spark.training.params import (
     HasOptimizer,
     HasPredictionCol,
     HasTraining,
-    with_constructor,
 )
 from aiok_spark.training.references import reference
 from aiok_spark.training.scoring import Network, Scorer, TorchNetwork

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from dataclasses import fields
@@ -10,7 +9,6 @@ from typing import Any
 
 from aiok_spark.core.params import (
     at_least,
-    declared,
     one_of,
     param,
     to_finite,
@@ -316,23 +314,6 @@ class HasAveraging(Stage):
         at_least(0),
         0,
     )
-
-
-def with_constructor(cls: Any) -> None:
-    """Give a class a constructor with a keyword argument for each of its Params."""
-    arguments = [
-        inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, default=None if p.required else p.default)
-        for p in declared(cls)
-    ]
-
-    def __init__(self: Any, **params: Any) -> None:  # noqa: N807
-        super(cls, self).__init__()
-        self.setParams(**params)
-
-    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    __init__.__signature__ = inspect.Signature([me, *arguments])  # type: ignore[attr-defined]
-    __init__.__doc__ = "Make the stage; each argument is the Param of its name."
-    cls.__init__ = __init__
 
 
 def to_code(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from aiok_spark.core import watch
 from aiok_spark.core.progress import Counted
 from aiok_spark.training.task import TrainTask
 
@@ -40,7 +41,11 @@ class Progress:
         told = self._read() if self._task.progressDir else {}
         self._looked = time.monotonic()
         done = told.get("epoch", 0.0) + told.get("step", 0.0) / max(1.0, told.get("steps", 1.0)) if told else 0.0
-        shown = {name: value for name, value in told.items() if name not in ("epoch", "step", "steps")}
+        if "ended" in told:
+            parts = ((name.removeprefix("ended_"), value) for name, value in told.items() if name.startswith("ended_"))
+            watch.tell_epoch(int(told["ended"]), dict(parts))
+        hidden = ("epoch", "step", "steps", "ended")
+        shown = {name: value for name, value in told.items() if name not in hidden and not name.startswith("ended_")}
         words = " ".join(f"{name} {value:.4g}" for name, value in shown.items())
         self._shown.show(done, words if told or not self._task.progressDir else "(rows are read, workers start)")
 

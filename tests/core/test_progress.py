@@ -4,6 +4,10 @@ import sys
 import time
 
 from aiok_spark.core import progress
+from aiok_spark.core.watch import epochs_told, is_heard
+from aiok_spark.training.features import FeatureSpec
+from aiok_spark.training.progress import Progress
+from aiok_spark.training.task import TrainTask
 
 
 def test_plain_lines_when_it_takes_long(capsys, monkeypatch):
@@ -37,3 +41,13 @@ def test_work_without_parts_says_that_it_goes_on(capsys, monkeypatch):
     with progress.working("silenced", verbose=False):
         time.sleep(0.05)
     assert capsys.readouterr().err == ""
+
+
+def test_who_listens_hears_of_epochs_and_may_end_the_training(spark, tmp_path):
+    task = TrainTask("x", FeatureSpec(), "binary", progressDir=str(tmp_path), epochs=9)
+    (tmp_path / "000007,epoch=2,step=1,steps=4,loss=0.7,ended=2,ended_loss=0.5,ended_validation_loss=0.6").touch()
+    heard = []
+    with epochs_told(lambda epoch, told: heard.append((epoch, told))):
+        assert is_heard()
+        Progress(spark, task, "x", verbose=False).look()
+    assert heard == [(2, {"loss": 0.5, "validation_loss": 0.6})] and not is_heard()

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from aiok_spark.core import compat, execution, jobs
+from aiok_spark.core import compat, execution, jobs, watch
 from aiok_spark.training.backends.cluster import check_cluster
 from aiok_spark.training.files import Files
 from aiok_spark.training.packing import pack_partition, packed_schema
@@ -45,9 +45,10 @@ def run(
     """
     spark = compat.session_of(df)
     check_cluster(spark, task.workers, label, needs)
+    heard = verbose or watch.is_heard()
     if task.checkpointDir is not None:
         place = compat.qualified(spark, task.checkpointDir)
-        told = f"{place.rstrip('/')}/progress/{task.run}" if verbose else None
+        told = f"{place.rstrip('/')}/progress/{task.run}" if heard else None
         task = replace(task, checkpointDir=place, progressDir=told)
     task = replace(task, resultLimit=_size(spark.conf.get("spark.driver.maxResultSize", "1g")))
     if files:
@@ -55,7 +56,7 @@ def run(
     else:
         dealt = _dealt(execution.map_columns(df, columns, pack_partition(task), packed_schema(task)), task.workers)
     with tempfile.TemporaryDirectory(prefix="aiok_progress_") as folder:
-        if verbose and task.progressDir is None and _shares_files(spark):
+        if heard and task.progressDir is None and _shares_files(spark):
             task = replace(task, progressDir=folder)
         trained = execution.map_batches(dealt, _Worker(task, files), RESULT, barrier=True)
         # Spark restarts a barrier stage that has lost an executor only if another stage follows.

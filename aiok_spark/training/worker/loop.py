@@ -148,7 +148,8 @@ class Loop:
             self._average()
         mean = loss / weight if weight else 0.0
         self.curve.add(self.epoch * self.steps + self.step, mean)
-        self.report({"epoch": self.epoch, "step": self.step + 1, "steps": self.steps, "loss": mean})
+        at = {"epoch": self.epoch, "step": self.step + 1, "steps": self.steps, "loss": mean}
+        self.report({**at, **ended(self.history)})
         return mean
 
     def end_epoch(self) -> None:
@@ -166,7 +167,8 @@ class Loop:
         self.history.append({k: v if math.isfinite(v) else None for k, v in done.items()})
         if self.task.patience and best_epoch(self.task, self.history) == self.epoch + 1:
             self.best = {name: t.clone() for name, t in self.network.state_dict().items()}
-        self.report({**self.history[-1], "epoch": self.epoch, "step": self.steps, "steps": self.steps})
+        at = {"epoch": self.epoch, "step": self.steps, "steps": self.steps}
+        self.report({**self.history[-1], **at, **ended(self.history)})
         self.epoch, self.step, self.metered = self.epoch + 1, 0, {}
         self._save({})
 
@@ -326,6 +328,14 @@ def best_epoch(task: TrainTask, history: list[dict[str, Any]]) -> int:
         return 0
     sign = 1 if metrics.LARGER_IS_BETTER[judged(task, history[0])[0]] else -1
     return max(values, key=lambda pair: (sign * pair[0], -pair[1]))[1]
+
+
+def ended(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a marker tells of the last epoch: it may be the first one after it that is seen."""
+    if not history:
+        return {}
+    told = {f"ended_{name}": history[-1][name] for name in ("loss", "validation_loss") if name in history[-1]}
+    return {"ended": len(history), **told}
 
 
 def why_stop(task: TrainTask, history: list[dict[str, Any]]) -> str | None:

@@ -1,0 +1,111 @@
+"""Trials of a search that runs without Spark: who chooses, and when it ends."""
+
+import random
+import threading
+import time
+
+import pytest
+
+from aiok_spark.core import compat, jobs
+from aiok_spark.core.errors import ServiceError, TrainingError
+from aiok_spark.tuning.binding import BoundSpace, Constraint
+from aiok_spark.tuning.dimensions import Dimension
+from aiok_spark.tuning.journal import Journal
+from aiok_spark.tuning.objective import Metric, Objective
+from aiok_spark.tuning.search import Budget, Runner
+from aiok_spark.tuning.services import Search
+
+SPACE = BoundSpace(
+    (Dimension("x", "int", 1, 5), Dimension("y", "float", 0.0, 1.0)), (Constraint({"x": 1.0, "y": 1.0}, high=4.0),), {}
+)
+CHOICES = {
+    "out of bounds": {"x": 9, "y": 0.5},
+    "no whole number": {"x": 1.5, "y": 0.5},
+    "not allowed": {"x": 5, "y": 0.5},
+    "tried": {"x": 2, "y": 0.25},
+}
+
+
+class Stubborn:
+    """A service that always chooses the same."""
+
+    def __init__(self, values, fails_at=99):
+        self.values, self.fails_at, self.seen, self.refused, self.closed = values, fails_at, [], 0, 0
+
+    def suggest(self, number, running):
+        if number == self.fails_at:
+            raise ServiceError("the server is away")
+        return dict(self.values), str(number)
+
+    def observe(self, trial):
+        self.seen.append(trial)
+
+    def refuse(self, values, token):
+        self.refused += 1
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def without_spark(monkeypatch):
+    """Run what would be jobs as they are."""
+    monkeypatch.setattr(compat, "thread", lambda spark, run: threading.Thread(target=run))
+    monkeypatch.setattr(jobs, "run_watched", lambda spark, act, look: act())
+
+
+def run(service, trials=4, parallel=1, evaluate=lambda trial: ({"loss": float(trial.values["x"])}, {}), **budget):
+    search = Search(SPACE, Objective((Metric("loss", False),)), 0, trials, parallel)
+    journal = Journal(None, {})
+    runner = Runner(None, search, service, "stubborn", journal, evaluate, Budget(trials, **budget), "x", verbose=False)
+    return runner, journal
+
+
+@pytest.mark.parametrize("why", CHOICES)
+def test_what_cannot_be_used_is_refused_and_chance_chooses(why):
+    service = Stubborn(CHOICES[why])
+    found = run(service)[0].run()
+    chosen = [trial.chosen for trial in found]
+    assert chosen == (["stubborn", *["random"] * 3] if why == "tried" else ["random"] * 4)
+    assert service.refused == 3 * chosen.count("random") and service.closed == 1
+    assert all(SPACE.allows(dict(t.values)) and t.values["x"] in range(1, 6) for t in found)
+    assert [trial.number for trial in service.seen] == [1, 2, 3, 4]
+
+
+def test_a_service_that_is_away_ends_the_search_with_what_was_noted():
+    service = Stubborn(CHOICES["tried"], fails_at=3)
+    runner, journal = run(service)
+    with pytest.raises(ServiceError, match="the server is away"):
+        runner.run()
+    assert [trial.state for trial in journal.trials.values()] == ["done", "done"] and service.closed == 1
+
+
+def test_an_error_of_the_tuner_itself_is_not_a_failed_trial(monkeypatch):
+    runner, _ = run(Stubborn(CHOICES["tried"]))
+    monkeypatch.setattr(runner, "_ended", lambda trial: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runner.run()
+
+
+def test_trials_run_beside_each_other_and_each_once():
+    lock, now, most, seen = threading.Lock(), [0], [0], []
+
+    def evaluate(trial):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+            seen.append(trial.number)
+        time.sleep(0.01 + 0.02 * random.Random(trial.number).random())
+        with lock:
+            now[0] -= 1
+        return {"loss": 1.0}, {}
+
+    found = run(Stubborn(CHOICES["not allowed"]), trials=30, parallel=3, evaluate=evaluate)[0].run()
+    assert most[0] == 3 and sorted(seen) == list(range(1, 31)) == [trial.number for trial in found]
+
+
+def test_no_trial_within_the_seconds_is_told():
+    with pytest.raises(
+        TrainingError, match=r"no trial that succeeded among 0.*no trial came to its end within the budget"
+    ):
+        run(Stubborn(CHOICES["tried"]), seconds=-1.0)[0].run()
