@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from aiok_spark.core import compat, jobs
 from aiok_spark.core.errors import TrainingError
 from aiok_spark.tuning.binding import Values
 from aiok_spark.tuning.journal import Journal
-from aiok_spark.tuning.objective import Objective, Trial, usable
+from aiok_spark.tuning.objective import Trial, usable
 from aiok_spark.tuning.pruning import Pruned
 from aiok_spark.tuning.services import Search, Service
 
@@ -143,7 +144,7 @@ class Runner:
                 return Trial(number, values, chosen=self._name, token=token)
             self._service.refuse(values, token)
         for attempt in range(_TRIES):
-            values = self._search.space.draw(_random(self._search.seed, number, attempt))
+            values = self._search.space.draw(random.Random(f"{self._search.seed} {number} {attempt}"))
             if values not in seen:
                 break
         return Trial(number, values, chosen="random")
@@ -204,12 +205,3 @@ class Runner:
 def _shown(values: Mapping[str, Any]) -> str:
     told = ((name.rpartition(".")[2], value) for name, value in values.items())
     return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in told)
-
-
-def _random(*seeds: Any) -> Any:
-    import random
-
-    return random.Random(" ".join(map(str, seeds)))
-
-
-__all__ = ["Budget", "Objective", "Runner", "Stopped"]
