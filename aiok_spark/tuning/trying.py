@@ -67,18 +67,18 @@ class Trying:
         names = [metric.name for metric in self._search.objective.metrics]
         for name in names:
             if name not in SECONDS:
-                named = (
-                    evaluator.copy({evaluator.getParam("metricName"): name})
-                    if evaluator.hasParam("metricName")
-                    else evaluator
-                )
-                found[name] = float(named.evaluate(scored))
+                found[name] = float(measuring(evaluator, name).evaluate(scored))
         times = {
             "fitSeconds": seconds,
             "transformSeconds": time.perf_counter() - fitted,
             "slotSeconds": seconds * workers,
         }
         return {name: found[name] if name in found else times[name] for name in names}
+
+
+def measuring(evaluator: Any, name: str) -> Any:
+    """The evaluator of a metric; one without a name of its metric has no other."""
+    return evaluator.copy({evaluator.getParam("metricName"): name}) if evaluator.hasParam("metricName") else evaluator
 
 
 def workers_of(estimator: Any, space: BoundSpace | None = None) -> int:

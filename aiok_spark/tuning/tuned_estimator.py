@@ -24,7 +24,7 @@ from aiok_spark.tuning.journal import Journal
 from aiok_spark.tuning.objective import SECONDS, Metric, Objective, Trial
 from aiok_spark.tuning.report import write_report
 from aiok_spark.tuning.search import Budget, Runner
-from aiok_spark.tuning.trying import Trying, workers_of
+from aiok_spark.tuning.trying import Trying, measuring, workers_of
 from aiok_spark.tuning.tuned_params import TunedParams
 from aiok_spark.tuning.validation import folds_of
 
@@ -185,7 +185,7 @@ class TunedEstimator(TunedParams, Estimator):
                 f"{self._label}: metrics: found '{name}', which {type(evaluator).__name__} does not have; its "
                 f"metricName is: {' '.join(doc.split())}; or take one of {list(SECONDS)}"
             )
-        return evaluator.copy({evaluator.getParam("metricName"): name}).isLargerBetter()
+        return measuring(evaluator, name).isLargerBetter()
 
     def _fit(self, dataset: DataFrame) -> TunedModel:
         with fitting(self.uid):
