@@ -21,6 +21,9 @@ NAMES = [
     "scaling",
     "orca",
     "search",
+    "tuning",
+    "tuned_rows",
+    "tuners",
     "end_to_end",
     "real_rows",
 ]

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,7 @@ settings.load_profile("fixed")
 # A second try for each task, as on a cluster: after a job that failed, Spark 3.5 may hand its closed Python worker to
 # the next one.
 MASTERS = {"local": "local[2,2]", "local-cluster": "local-cluster[2,1,1024]"}
+_REMOTE = {}  # where the server of a Connect session is
 
 # The environment is set before any JVM starts, and inherited by it and by its Python workers.
 os.environ["SPARK_HOME"] = os.path.dirname(pyspark.__file__)
@@ -119,13 +121,37 @@ def _classic(master, conf):
     session.stop()
 
 
+@pytest.fixture
+def apart(spark, mode):
+    """Give what calls a function with a session that no other test shares, over Connect.
+
+    For what sends hundreds of megabytes: a server copies all that a session was sent for each stream and each persist.
+    """
+
+    def call(function):
+        own = SparkSession.builder.remote(_REMOTE[spark.session_id]).create()
+        try:
+            return function(own)
+        finally:
+            own.stop()
+
+    def called(function):
+        if mode != "connect":
+            return function(spark)
+        with ThreadPoolExecutor(1) as thread:  # which has an active session of its own
+            return thread.submit(call, function).result()
+
+    return called
+
+
 def _connect(conf):
     # The server is a process of its own: a Connect client has no JVM, and its tests must not find one.
     command = [sys.executable, str(Path(__file__).with_name("connect_server.py")), json.dumps(conf)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         port = server.stdout.readline().strip()
         assert port, "the Connect server did not start; its log is above"
-        session = SparkSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
+        session = SparkSession.builder.remote(remote := f"sc://localhost:{port}").getOrCreate()
+        _REMOTE[session.session_id] = remote
         yield session
         session.stop()
         server.stdin.close()

@@ -28,7 +28,10 @@ SHOWN = {
     "fit": ["TorchDistributor, arrays", "ours", "as good"],
     "scaling": ["beyond epochs s", "two workers", "rows touched"],
     "orca": ["orca: "],  # and no more without Orca's environment
-    "search": ["Hartmann6", "sigoptlite, 4 at a time", "random, 1 at a time"],
+    "search": ["Hartmann6", "AUC missed", "sigoptlite, 4 at a time", "random, 1 at a time"],
+    "tuning": ["pyspark's TrainValidationSplit", "local[2], two at a time"],
+    "tuned_rows": ["tuned_rows: "],  # and no more where the rows are not there
+    "tuners": ["tuners: "],  # the same
     "end_to_end": ["features and Parquet", "wall s", "the best AUC that is possible"],
     "real_rows": ["real_rows: "],  # and no more where the rows are not there
 }

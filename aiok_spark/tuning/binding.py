@@ -95,6 +95,17 @@ class BoundSpace:
         """What the estimator's copy gets."""
         return {self.params[d.name]: d.setting(values[d.name]) for d in self.dimensions if d.name in values}
 
+    def present(self, estimator: Params) -> Values | None:
+        """What the estimator's stages have at the moment, or None if the space does not allow it."""
+        stages = {stage.uid: stage for stage in stages_of(estimator)}
+        values: Values = {}
+        for dimension in self.dimensions:
+            if all(values.get(name) in chosen for name, chosen in dimension.when.items()):
+                param = self.params[dimension.name]
+                stage = stages[param.parent]
+                values[dimension.name] = dimension.held(stage.getOrDefault(param) if stage.isDefined(param) else None)
+        return values if None not in values.values() and self.allows(values) else None
+
     def to_json(self) -> str:
         """See ``SearchSpace.toJson``."""
         return json_of(self.dimensions, self.constraints)

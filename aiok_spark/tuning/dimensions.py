@@ -110,6 +110,17 @@ class Dimension:
         """What the Param is set to."""
         return self.values[self.labels.index(value)] if self.kind == "categorical" else value
 
+    def held(self, setting: Any) -> Any:
+        """What the journal has of a Param's setting, or None for one that this does not allow."""
+        if self.kind == "categorical":
+            pairs = zip(self.labels, self.values, strict=True)
+            return next((label for label, value in pairs if value is setting or value == setting), None)
+        if not isinstance(setting, (int, float)) or isinstance(setting, bool):
+            return None
+        if self.kind == "grid":
+            return next((value for value in self.values if value == setting), None)
+        return self.value(setting) if self.low <= setting <= self.high else None
+
     def to_json(self) -> dict[str, Any]:
         """As JSON has it; raises TypeError for categories that are no JSON."""
         told: dict[str, Any] = {"param": self.name, "kind": self.kind}

@@ -61,7 +61,8 @@ class Trial:
     metrics : dict
         Mean over the parts of the validation; of a pruned one as far as it came.
     chosen : str
-        Who has chosen the values: a service's name, or "random" where its choice could not be used.
+        Who has chosen the values: a service's name, "random" where its choice could not be used, "estimator" where it
+        had them already.
     token : str
         What the service calls it.
     facts : dict

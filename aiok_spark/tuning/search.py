@@ -136,7 +136,9 @@ class Runner:
             return trial
 
     def _chosen(self, number: int) -> Trial:
-        """A trial that is within all limits, and not one of those there are, if the space has others."""
+        """The estimator's own Params; then what is within all limits and not there yet, if the space has others."""
+        if number == 1 and self._search.first is not None:
+            return Trial(1, self._search.first, chosen="estimator")
         seen = [dict(trial.values) for trial in self._journal.trials.values()]
         for _ in range(_TRIES):
             values, token = self._service.suggest(number, list(self._running.values()))

@@ -193,8 +193,9 @@ class TunedEstimator(TunedParams, Estimator):
             self.transformSchema(dataset.schema)
             spark = compat.session_of(dataset)
             parallel = self._parallel(space, compat.slots(spark))
+            first = space.present(self.getEstimator())
             search = services.Search(
-                space, objective, self.getSeed(), self.getNumTrials(), parallel, self.getOrDefault("storage")
+                space, objective, self.getSeed(), self.getNumTrials(), parallel, self.getOrDefault("storage"), first
             )
             name, why = services.choose(self.getService(), search)
             journal = Journal(self.getOrDefault("journalPath"), self._about(space, objective))

@@ -112,7 +112,11 @@ def test_nothing_is_learnt_from_noise(spark, mode):
     assert abs(found - 0.5) <= 3 * error
 
 
-def test_a_model_of_300_mb_is_trained_saved_and_scored(spark, tmp_path):
+def test_a_model_of_300_mb_is_trained_saved_and_scored(apart, tmp_path):
+    apart(lambda spark: trained_saved_and_scored(spark, str(tmp_path / "model")))
+
+
+def trained_saved_and_scored(spark, path):
     size = 2_400_000  # two tables of vectors of 16 float32: 307 MB
     made = spark.range(2000).select(
         F.pmod(F.xxhash64("id"), F.lit(size)).alias("a"),
@@ -132,6 +136,6 @@ def test_a_model_of_300_mb_is_trained_saved_and_scored(spark, tmp_path):
     )
     model = dlrm.fit(made)
     assert model.summary.workers[0]["weightBytes"] > 300e6
-    model.write().overwrite().save(str(tmp_path / "model"))
-    scored = aiok_spark.load(str(tmp_path / "model")).transform(made)
+    model.write().overwrite().save(path)
+    scored = aiok_spark.load(path).transform(made)
     assert auc(scored) > 0.99  # what it has seen, it knows: each row has ids of its own

@@ -65,7 +65,14 @@ def test_every_model_of_ours_can_be_tuned_as_advised(rows, name):
     columns = {"dlrm": DLRM}.get(name, {"denseCols": ["age"], "labelCol": "clicked"})
     tuned = advise(name, rows, columns).estimator()
     tuned._objective()
-    assert len(tuned.getSearchSpace().bind(tuned.getEstimator()).dimensions) == len(read_sheet(name).search)
+    space = tuned.getSearchSpace().bind(tuned.getEstimator())
+    assert len(space.dimensions) == len(read_sheet(name).search)
+    assert space.present(tuned.getEstimator()) is not None  # the search begins with the advised Params
+
+
+def test_workers_that_are_given_are_laid_out(rows):
+    advice = advise("dlrm", rows, {**DLRM, "numWorkers": 2}, cluster={"slots": 6})
+    assert advice.layout == {"workers": 2, "parallelism": 3} and advice.params["numWorkers"] == 2
 
 
 def test_a_model_of_ones_own_is_one_file(rows, tmp_path):

@@ -54,8 +54,12 @@ def without_spark(monkeypatch):
     monkeypatch.setattr(jobs, "run_watched", lambda spark, act, look: act())
 
 
-def run(service, trials=4, parallel=1, evaluate=lambda trial: ({"loss": float(trial.values["x"])}, {}), **budget):
-    search = Search(SPACE, Objective((Metric("loss", False),)), 0, trials, parallel)
+def loss(trial):
+    return {"loss": float(trial.values["x"])}, {}
+
+
+def run(service, trials=4, parallel=1, evaluate=loss, first=None, **budget):
+    search = Search(SPACE, Objective((Metric("loss", False),)), 0, trials, parallel, first=first)
     journal = Journal(None, {})
     runner = Runner(None, search, service, "stubborn", journal, evaluate, Budget(trials, **budget), "x", verbose=False)
     return runner, journal
@@ -70,6 +74,13 @@ def test_what_cannot_be_used_is_refused_and_chance_chooses(why):
     assert service.refused == 3 * chosen.count("random") and service.closed == 1
     assert all(SPACE.allows(dict(t.values)) and t.values["x"] in range(1, 6) for t in found)
     assert [trial.number for trial in service.seen] == [1, 2, 3, 4]
+
+
+def test_the_first_trial_is_what_the_estimator_has():
+    service = Stubborn({"x": 2, "y": 0.25})
+    found = run(service, trials=2, first={"x": 4, "y": 0.75})[0].run()
+    assert [(t.chosen, t.values["x"]) for t in found] == [("estimator", 4), ("stubborn", 2)]
+    assert [t.number for t in service.seen] == [1, 2]
 
 
 def test_a_service_that_is_away_ends_the_search_with_what_was_noted():

@@ -55,6 +55,28 @@ def test_stages_of_one_class_have_numbers_whatever_their_uids():
     assert SearchSpace().addInt(second.depth, 1, 3).bind(pipeline).dimensions[0].name == "Model[1].depth"
 
 
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        (
+            {"solver": "sgd", "rate": 0.01, "depth": 3, "widths": [64]},
+            [("solver", "sgd"), ("rate", 0.01), ("depth", 3)],
+        ),
+        ({"solver": "adam", "depth": 3, "widths": [64]}, [("solver", "adam"), ("depth", 3)]),  # the rate counts for sgd
+        ({"solver": "sgd", "rate": 0.5, "depth": 3, "widths": [64]}, None),
+        ({"solver": "sgd", "rate": 0.01, "depth": 3, "widths": [32]}, None),
+        ({"solver": "sgd", "rate": 0.01, "depth": 8, "widths": [64]}, None),  # the constraint
+        ({"solver": "sgd", "rate": 0.01, "depth": 3}, None),
+    ],
+)
+def test_what_the_stages_have_is_a_point_of_the_space_or_none(settings, found):
+    model = Model()
+    for name, value in settings.items():
+        model.set(model.getParam(name), value)
+    wanted = None if found is None else {f"Model.{name}": value for name, value in [*found, ("widths", "[64]")]}
+    assert full(model).bind(model).present(model) == wanted
+
+
 def test_json_holds_for_other_objects_of_the_same_stages():
     text = full(model := Model()).toJson(model)
     again = SearchSpace.fromJson(text)

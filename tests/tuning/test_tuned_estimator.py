@@ -140,6 +140,11 @@ def test_the_best_params_are_those_of_the_best_trial_on_all_rows(rows):
     assert list(model.toPandas()["trial"]) == list(range(1, 9))
 
 
+def test_the_first_trial_has_the_params_that_there_are(rows):
+    model = bowl(rows, numTrials=2).fit(rows)
+    assert model.trials[0].values["Bowl.x"] == 1.0 and model.trials[0].chosen == "estimator"
+
+
 def test_it_is_a_stage_of_spark(rows, tmp_path):
     model = Pipeline(stages=[forest()]).fit(rows)
     scored = model.transform(rows).select("probability", "prediction").collect()

@@ -154,7 +154,7 @@ def advise(
     if not facts["rows"]:
         raise DataError("advise: found no rows, expected some to learn from; look at the filters before")
     reasons: list[tuple[str, Any, str]] = []
-    layout = _layout(sheet, facts, reasons)
+    layout = _layout(sheet, facts, inputs, reasons)
     facts["rowsPerWorker"] = facts["rows"] // layout["workers"]
     params = dict(inputs)
     if sheet.workersParam and sheet.workersParam not in params:
@@ -176,11 +176,13 @@ def advise(
     return Advice(sheet.model, facts, params, ranges, layout, goal, limits, reasons, sheet)
 
 
-def _layout(sheet: Sheet, facts: Mapping[str, float], reasons: list[tuple[str, Any, str]]) -> dict[str, int]:
+def _layout(
+    sheet: Sheet, facts: Mapping[str, float], inputs: Mapping[str, Any], reasons: list[tuple[str, Any, str]]
+) -> dict[str, int]:
     """Workers of a trial, and trials at a time."""
     slots = max(1, int(facts["slots"]))
-    workers = 1
-    if sheet.workersParam:
+    workers = int(inputs.get(sheet.workersParam or "", 1))
+    if sheet.workersParam and sheet.workersParam not in inputs:
         workers = int(max(1, min(slots, facts["rows"] // sheet.rowsForAWorker)))
         why = f"a worker pays off from {sheet.rowsForAWorker:,} rows on, and all of a trial run at once"
         reasons.append((sheet.workersParam, workers, why))

@@ -35,6 +35,8 @@ class Search:
         How many of them at a time.
     storage : str, optional
         Where the service is to keep its own state, if it has any: optuna's storage.
+    first : Values, optional
+        Those of the first trial, for which no service is asked.
     """
 
     space: BoundSpace
@@ -43,6 +45,7 @@ class Search:
     trials: int
     parallel: int = 1
     storage: str | None = None
+    first: Values | None = None
 
 
 class Service(Protocol):

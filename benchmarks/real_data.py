@@ -1,0 +1,75 @@
+"""Real rows that come beside this repository and are no part of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.ml import Pipeline
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from aiok_spark.feature import Categorify, LogTransform
+
+DATA = Path(__file__).parents[2] / "shared/data"
+_ADULT = (
+    "age double, workclass string, weight double, education string, years double, marital string, "
+    "occupation string, relationship string, race string, sex string, gain double, loss double, hours double, "
+    "country string, income string"
+)
+_NUMBERS = ["age", "years", "gain", "loss", "hours"]
+_TEXTS = ["workclass", "education", "marital", "occupation", "relationship", "race", "sex", "country"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows with numbers and ids, and a label of 0 or 1.
+
+    Attributes
+    ----------
+    train, test : DataFrame
+        As their authors divided them.
+    inputs : dict
+        Params of an estimator that name the columns.
+    """
+
+    train: DataFrame
+    test: DataFrame
+    inputs: dict[str, object]
+
+
+def adult(spark: SparkSession) -> Rows:
+    """Whether a person of a census earns much: 32,561 rows, and 16,281 to test with."""
+
+    def read(name: str) -> DataFrame:
+        rows = spark.read.csv(str(DATA / f"adult/{name}.gz"), schema=_ADULT, ignoreLeadingWhiteSpace=True)
+        return rows.dropna(subset=["income"]).withColumn("label", F.col("income").startswith(">50K").cast("double"))
+
+    train, test = read("adult.data"), read("adult.test")
+    stages = [LogTransform(inputCols=_NUMBERS, outputCols=_NUMBERS), Categorify(inputCols=_TEXTS, outputCols=_TEXTS)]
+    features = Pipeline(stages=stages).fit(train)
+    return _rows(features.transform(train), features.transform(test), _NUMBERS, _TEXTS)
+
+
+def frappe(spark: SparkSession) -> Rows:
+    """Whether a person used an app: 57,722 rows of ten ids, and 28,860 to test with."""
+    ids = [f"f{i}" for i in range(10)]
+
+    def read(name: str) -> DataFrame:
+        cells = F.split("value", " ")
+        made = [F.split(cells[i + 1], ":")[0].alias(name) for i, name in enumerate(ids)]
+        label = (cells[0] == "1").cast("double").alias("label")
+        return spark.read.text(str(DATA / f"frappe_ctr/frappe.{name}.libfm.gz")).select(label, *made)
+
+    train, test = read("validation"), read("test")
+    features = Categorify(inputCols=ids, outputCols=ids).fit(train)
+    return _rows(features.transform(train), features.transform(test), [], ids)
+
+
+def _rows(train: DataFrame, test: DataFrame, numbers: list[str], ids: list[str]) -> Rows:
+    columns = ["label", *numbers, *ids]
+    kept = [part.select(*columns).persist() for part in (train, test)]
+    return Rows(*kept, {"denseCols": numbers, "categoricalCols": ids})
+
+
+NAMED = {"Adult": ("adult/adult.data.gz", adult), "Frappe": ("frappe_ctr/frappe.test.libfm.gz", frappe)}

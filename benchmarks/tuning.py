@@ -1,0 +1,170 @@
+"""What a search costs around its fits: stages that no trial changes, and task slots side by side."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyspark
+
+from benchmarks import table
+from benchmarks.clicks import LABEL, SIZES, write_clicks
+from benchmarks.data import CATEGORIES, NUMBERS
+from benchmarks.process import Facts, facts_of
+
+TRIALS, SECONDS = 20, 120.0
+ROWS, QUICK_ROWS = 100_000, 5_000
+REUSE, SLOTS = 1.8, 1.8  # targets
+
+
+def main(rows: int | None, quick: bool) -> None:
+    """Show both."""
+    rows = rows or (QUICK_ROWS if quick else ROWS)
+    trials, seconds = (2, 20.0) if quick else (TRIALS, SECONDS)
+    table.heading("tuning", spark=pyspark.__version__, rows=rows)
+    with tempfile.TemporaryDirectory() as folder:
+        write_clicks(Path(folder, "rows"), rows)
+        _show_reuse(folder, trials)
+        _show_slots(folder, seconds)
+
+
+def _show_reuse(folder: str, trials: int) -> None:
+    print(f"   Features and a regression over one split, {trials} trials one after the other, then a fit of the best.")
+    (share,) = facts_of(features_of_one_fit, folder=folder)
+    (spark,) = facts_of(validator_of_spark, folder=folder, trials=trials)
+    (ours,) = facts_of(tuned, folder=folder, trials=trials)
+    print(f"   Of one fit of the Pipeline, its features take {100 * share['share']:.0f} % of the time.")
+    ratio = spark["seconds"] / ours["seconds"]
+    lines = [
+        ["pyspark's TrainValidationSplit", spark["seconds"], "", ""],
+        ["TunedEstimator", ours["seconds"], ratio, table.verdict(ratio, REUSE)],
+    ]
+    table.show("stages that no trial changes", ["", "s", "times as fast", "target"], lines)
+
+
+def _show_slots(folder: str, seconds: float) -> None:
+    print(f"\n   Trials of a DLRM with one worker that ended within {seconds:.0f} s.")
+    ended = [facts_of(trials_within, folder=folder, seconds=seconds, slots=slots)[0]["trials"] for slots in (1, 2)]
+    ratio = ended[1] / max(ended[0], 1)
+    lines = [["local[1]", ended[0], "", ""], ["local[2], two at a time", ended[1], ratio, table.verdict(ratio, SLOTS)]]
+    table.show("task slots", ["", "trials", "times as many", "target"], lines)
+
+
+def _session(folder: str, cores: int = 2) -> Any:
+    from benchmarks.session import open_session
+
+    spark = open_session(**{"spark.master": f"local[{cores}]"})
+    return spark.read.parquet(f"{folder}/rows")
+
+
+def _pipeline() -> tuple[list[Any], Any]:
+    """Features, and the regression behind them."""
+    from pyspark.ml.classification import LogisticRegression
+    from pyspark.ml.feature import VectorAssembler
+
+    from aiok_spark.feature import TargetEncode
+
+    encoded = [f"{name}_mean" for name in CATEGORIES]
+    stages = [
+        TargetEncode(inputCols=CATEGORIES, labelCols=[LABEL], outputCols=encoded, smoothing=20.0),
+        VectorAssembler(inputCols=[*NUMBERS, *encoded], outputCol="features", handleInvalid="keep"),
+    ]
+    return stages, LogisticRegression(labelCol=LABEL, maxIter=20)
+
+
+def _evaluator() -> Any:
+    from pyspark.ml.evaluation import BinaryClassificationEvaluator
+
+    return BinaryClassificationEvaluator(labelCol=LABEL)
+
+
+def _penalties(trials: int) -> list[float]:
+    return [10 ** (-5 + 4 * i / trials) for i in range(trials)]
+
+
+def features_of_one_fit(folder: str) -> Iterator[Facts]:
+    """Share of the features in one warm fit of the whole Pipeline."""
+    from pyspark.ml import Pipeline
+
+    rows = _session(folder).persist()
+    rows.count()
+    stages, regression = _pipeline()
+    for _ in range(3):
+        begun = time.perf_counter()
+        Pipeline(stages=stages).fit(rows)
+        features = time.perf_counter() - begun
+        begun = time.perf_counter()
+        Pipeline(stages=[*stages, regression]).fit(rows)
+        whole = time.perf_counter() - begun
+    yield {"share": features / whole}
+
+
+def validator_of_spark(folder: str, trials: int) -> Iterator[Facts]:
+    """Seconds of Spark's own search over a list of values."""
+    from pyspark.ml import Pipeline
+    from pyspark.ml.tuning import ParamGridBuilder, TrainValidationSplit
+
+    rows = _session(folder)
+    stages, regression = _pipeline()
+    begun = time.perf_counter()
+    TrainValidationSplit(
+        estimator=Pipeline(stages=[*stages, regression]),
+        estimatorParamMaps=ParamGridBuilder().addGrid(regression.regParam, _penalties(trials)).build(),
+        evaluator=_evaluator(),
+        trainRatio=0.75,
+    ).fit(rows)
+    yield {"seconds": time.perf_counter() - begun}
+
+
+def tuned(folder: str, trials: int) -> Iterator[Facts]:
+    """Seconds of ours over the same values."""
+    from pyspark.ml import Pipeline
+
+    from aiok_spark.tuning import SearchSpace, TunedEstimator
+
+    rows = _session(folder)
+    stages, regression = _pipeline()
+    begun = time.perf_counter()
+    model = TunedEstimator(
+        estimator=Pipeline(stages=[*stages, regression]),
+        searchSpace=SearchSpace().addGrid(regression.regParam, _penalties(trials)),
+        evaluator=_evaluator(),
+        numTrials=trials,
+        service="random",
+        verbose=False,
+    ).fit(rows)
+    yield {"seconds": time.perf_counter() - begun, "trials": len(model.trials)}
+
+
+def trials_within(folder: str, seconds: float, slots: int) -> Iterator[Facts]:
+    """How many trials ended."""
+    from aiok_spark.models import DLRMClassifier
+    from aiok_spark.tuning import SearchSpace, TunedEstimator
+
+    rows = _session(folder, slots)
+    dlrm = DLRMClassifier(
+        denseCols=NUMBERS,
+        categoricalCols=CATEGORIES,
+        tableSizes=dict(zip(CATEGORIES, SIZES, strict=True)),
+        labelCol=LABEL,
+        bottomLayers=[64],
+        topLayers=[64],
+        batchSize=512,
+        epochs=2,
+        numWorkers=1,
+        verbose=False,
+    )
+    model = TunedEstimator(
+        estimator=dlrm,
+        searchSpace=SearchSpace().addFloat(dlrm.learningRate, 1e-3, 1e-1, log=True),
+        evaluator=_evaluator(),
+        numTrials=10_000,
+        maxSeconds=seconds,
+        parallelism=slots,
+        service="random",
+        verbose=False,
+    ).fit(rows)
+    yield {"trials": sum(trial.state == "done" for trial in model.trials)}
