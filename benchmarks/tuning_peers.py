@@ -209,8 +209,7 @@ def synapseml(data: str, trials: int) -> Iterator[Facts]:
     from synapse.ml.train import TrainClassifier
 
     train, test = _rows(data, **{"spark.jars.packages": "com.microsoft.azure:synapseml-core_2.12:1.0.11"})
-    pipeline, trees = _pipeline()
-    features = Pipeline(stages=pipeline.getStages()[:-1]).fit(train)  # it tunes a classifier, not a Pipeline
+    _, trees = _pipeline()  # it makes features of its own, and takes no Pipeline
     begun = time.perf_counter()
     space = (
         HyperparamBuilder()
@@ -221,11 +220,11 @@ def synapseml(data: str, trials: int) -> Iterator[Facts]:
     )
     model = TuneHyperparameters(
         evaluationMetric="AUC",
-        models=[TrainClassifier(model=trees, labelCol="label", featuresCol="features")],
+        models=[TrainClassifier(model=trees, labelCol="label")],
         numFolds=2,
         numRuns=trials,
         parallelism=2,
         paramSpace=RandomSpace(space).space(),
         seed=_SEED,
-    ).fit(features.transform(train).select("label", "features"))
-    yield _told(begun, model, features.transform(test), trials)
+    ).fit(train)
+    yield _told(begun, model, test, trials)
