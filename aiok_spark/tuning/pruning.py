@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 KINDS = ("none", "median", "halving")
 _BEFORE = 4  # trials that come to their end before the median says anything
 _ETA = 3  # of successive halving: one in three goes on, for three times as many epochs
@@ -27,7 +29,12 @@ class Pruner:
     ----------
     kind : {"none", "median", "halving"}
         Ends a trial that is worse than the median of the others at the same epoch [1]_, or one that is not among
-        the best third at epochs 1, 3, 9, ... [2]_.
+        the best third at epochs 1, 3, 9, ... [2]_, or at the first one after these that is told.
+
+    Notes
+    -----
+    Of a training with short epochs only some are told while it runs.  What lies between two of them is taken to be on
+    a line.
 
     References
     ----------
@@ -40,8 +47,9 @@ class Pruner:
         self._told: dict[int, dict[int, float]] = {}  # of each trial the cost after each epoch
 
     def learn(self, number: int, epochs: Sequence[Sequence[float]]) -> None:
-        """Take over what a trial of an earlier process told."""
-        self._told[number] = {int(epoch): cost for epoch, cost in epochs}
+        """Take over all epochs of a trial that is over."""
+        with self._lock:
+            self._told[number] = {int(epoch): cost for epoch, cost in epochs}
 
     def told(self, number: int) -> list[list[float]]:
         """What a trial told so far: epochs and costs."""
@@ -55,20 +63,30 @@ class Pruner:
             if epoch < 1 or epoch in mine:
                 return
             mine[epoch] = cost
-            others = [seen[epoch] for other, seen in self._told.items() if other != number and epoch in seen]
-        if self._ends(epoch, cost, others):
+            last = max((told for told in mine if told < epoch), default=0)
+            others = [_at(seen, epoch) for other, seen in self._told.items() if other != number]
+        if self._ends(cost, [seen for seen in others if seen is not None], _has_rung(last, epoch)):
             raise Pruned({"epochs": self.told(number)})
 
-    def _ends(self, epoch: int, cost: float, others: list[float]) -> bool:
+    def _ends(self, cost: float, others: list[float], at_rung: bool) -> bool:
         if self._kind == "median":
             return len(others) >= _BEFORE and cost > median(others)
-        if self._kind == "halving" and _is_rung(epoch):
+        if self._kind == "halving" and at_rung:
             everyone = sorted([*others, cost])
             return len(everyone) >= _ETA and cost > everyone[len(everyone) // _ETA - 1]
         return False
 
 
-def _is_rung(epoch: int) -> bool:
-    while epoch % _ETA == 0:
-        epoch //= _ETA
-    return epoch == 1
+def _at(seen: Mapping[int, float], epoch: int) -> float | None:
+    """The cost after an epoch, if the trial came as far."""
+    if not seen or not min(seen) <= epoch <= max(seen):
+        return None
+    return float(np.interp(epoch, sorted(seen), [seen[told] for told in sorted(seen)]))
+
+
+def _has_rung(last: int, epoch: int) -> bool:
+    """Whether 1, 3, 9, ... has one of the epochs since the last one that was told."""
+    rung = 1
+    while rung <= last:
+        rung *= _ETA
+    return rung <= epoch

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame
 
+from aiok_spark.core.stage import Model
 from aiok_spark.core.watch import epochs_told
 from aiok_spark.tuning.binding import BoundSpace, stages_of
 from aiok_spark.tuning.journal import Journal
@@ -46,6 +48,8 @@ class Trying:
             with epochs_told(partial(self._hear, trial)) if number == 0 else nullcontext():
                 model = estimator.fit(part.training)
             fitted = time.perf_counter()
+            if number == 0 and (history := history_of(model)):
+                self._pruner.learn(trial.number, [[done["epoch"], _cost(done)] for done in history])
             scored = model.transform(part.validation)
             folds.append(self._measured(scored, fitted - begun, fitted, workers_of(estimator)))
             if self._tuned.getCollectSubModels():
@@ -57,9 +61,8 @@ class Trying:
         return metrics, facts
 
     def _hear(self, trial: Trial, epoch: int, told: dict[str, float]) -> None:
-        name = "validation_loss" if "validation_loss" in told else "loss"
-        if name in told:
-            self._pruner.tell(trial.number, epoch, told[name])
+        if "loss" in told:
+            self._pruner.tell(trial.number, epoch, _cost(told))
 
     def _measured(self, scored: DataFrame, seconds: float, fitted: float, workers: int) -> dict[str, float]:
         evaluator = self._tuned.getEvaluator()
@@ -74,6 +77,18 @@ class Trying:
             "slotSeconds": seconds * workers,
         }
         return {name: found[name] if name in found else times[name] for name in names}
+
+
+def _cost(told: Mapping[str, float]) -> float:
+    """Of an epoch: the loss on held-out rows, where there are some."""
+    return told.get("validation_loss", told["loss"])
+
+
+def history_of(model: Any) -> list[dict[str, Any]]:
+    """What the last network among a model's stages gave after each epoch; empty if there is none."""
+    parts = [part for part in getattr(model, "stages", [model]) if isinstance(part, Model)]
+    networks = [part for part in parts if getattr(part, "hasSummary", False)]
+    return [done for done in networks[-1].summary.history if "loss" in done] if networks else []
 
 
 def measuring(evaluator: Any, name: str) -> Any:

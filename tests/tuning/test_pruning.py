@@ -26,7 +26,20 @@ def test_halving_keeps_the_best_third_at_its_rungs():
     assert told(pruner, [(1, 0.5), (2, 0.6), (3, 0.7), (4, 0.4), (5, 0.3), (6, 0.45)]) == [3, 6]
     # 3 is the worst of three, of which one goes on; 6 the third of six, of which two do.
     assert told(pruner, [(n, 1.0 - n) for n in range(1, 9)], epoch=2) == []  # no rung
-    assert told(Pruner("halving"), [(1, 0.1), (2, 0.2), (3, 0.3)], epoch=9) == [3]
+    assert told(Pruner("halving"), [(1, 0.1), (2, 0.2), (3, 0.2), (4, 0.3)], epoch=9) == [3, 4]
+
+
+def test_of_short_epochs_some_are_told_and_what_lies_between_is_on_a_line():
+    pruner = Pruner("median")
+    for number in range(1, 5):
+        pruner.learn(number, [[1, 1.0], [11, 0.0]])
+    assert told(pruner, [(5, 0.49)], epoch=6) == [] and told(pruner, [(6, 0.51)], epoch=6) == [6]
+    assert told(pruner, [(7, 9.0)], epoch=12) == []  # none of the others came as far
+    pruner = Pruner("halving")
+    for number in (1, 2):
+        pruner.learn(number, [[1, 1.0], [11, 0.0]])
+    assert told(pruner, [(3, 9.0)], epoch=5) == [3]  # the first one from 3 on that is told
+    assert told(pruner, [(4, 0.1)], epoch=4) == [] and told(pruner, [(4, 9.0)], epoch=8) == []  # no rung since 4
 
 
 def test_nothing_ends_where_nothing_is_asked():

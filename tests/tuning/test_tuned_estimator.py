@@ -340,6 +340,76 @@ def test_seconds_end_a_search_and_what_ran_is_done_again(rows, tmp_path):
     assert begun >= {trial.number for trial in model.trials}
 
 
+@pytest.mark.parametrize("pruner", ["median", "halving"])
+def test_trainings_that_are_worse_than_others_end_early(spark, pruner):
+    rows = spark.range(4000).select(F.randn(1).alias("a"), F.randn(2).alias("b"))
+    rows = rows.withColumn("label", (F.col("a") * F.col("b") > 0).cast("double"))
+    net = MLPClassifier(
+        denseCols=["a", "b"], hiddenLayers=[16], epochs=100, batchSize=32, learningRate=0.01, verbose=False
+    )
+    tuned = TunedEstimator(
+        estimator=net,
+        searchSpace=SearchSpace().addFloat(net.learningRate, 1e-6, 0.02, log=True),
+        evaluator=auc(),
+        numTrials=7,
+        service="random",
+        pruner=pruner,
+        seed=1,
+        verbose=False,
+    )
+    model = tuned.fit(rows)
+    ended = {state: [t for t in model.trials if t.state == state] for state in ("done", "pruned")}
+    assert ended["pruned"] and len(ended["done"]) + len(ended["pruned"]) == 7
+    assert model.trials[0].state == "done" and model.bestTrial in ended["done"]
+    for trial in ended["pruned"]:
+        epoch, loss = trial.facts["epochs"][-1]
+        assert epoch < 100 and not trial.metrics
+        assert loss > min(dict(map(tuple, t.facts["epochs"]))[epoch] for t in ended["done"])
+
+
+class Endless(Bowl):
+    """Its fit is a job of a minute that adds to a file as long as it runs."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def _fit(self, dataset):
+        path = self.path
+
+        def work(batches):
+            for batch in batches:
+                for _ in range(300):
+                    with open(path, "a") as file:
+                        file.write(".")
+                    time.sleep(0.2)
+                yield batch
+
+        dataset.mapInPandas(work, dataset.schema).count()
+        return BowlModel(0.0)
+
+
+def test_an_interrupt_ends_the_jobs_of_the_trials(rows, tmp_path):
+    path = tmp_path / "alive"
+    path.touch()
+
+    def interrupt():
+        wait_for(lambda: path.stat().st_size > 3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        bowl(rows, estimator=Endless(str(path)), space=SearchSpace().addFloat("Endless.x", 0.0, 1.0)).fit(rows)
+
+    def still():
+        before = path.stat().st_size
+        time.sleep(1)
+        return path.stat().st_size == before
+
+    wait_for(still)
+    assert path.stat().st_size < 300
+
+
 def test_time_is_a_metric_and_a_threshold_comes_first(rows):
     model = bowl(rows, metrics=["fitSeconds"], thresholds={"Loss": 0.05}, numTrials=12).fit(rows)
     within = [trial for trial in model.trials if trial.metrics["Loss"] <= 0.05]
