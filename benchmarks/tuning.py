@@ -24,12 +24,12 @@ REUSE, SLOTS = 1.8, 1.8  # targets
 def main(rows: int | None, quick: bool) -> None:
     """Show both."""
     rows = rows or (QUICK_ROWS if quick else ROWS)
-    trials, networks = (2, 4) if quick else (TRIALS, NETWORKS)
+    trials, networks = (2, 3) if quick else (TRIALS, NETWORKS)
     table.heading("tuning", spark=pyspark.__version__, rows=rows)
     with tempfile.TemporaryDirectory() as folder:
         write_clicks(Path(folder, "rows"), rows)
         _show_reuse(folder, trials)
-        _show_slots(folder, networks)
+        _show_slots(folder, networks, EPOCHS[:1] if quick else EPOCHS)
 
 
 def _show_reuse(folder: str, trials: int) -> None:
@@ -46,10 +46,10 @@ def _show_reuse(folder: str, trials: int) -> None:
     table.show("stages that no trial changes", ["", "s", "times as fast", "target"], lines)
 
 
-def _show_slots(folder: str, trials: int) -> None:
+def _show_slots(folder: str, trials: int, lengths: tuple[int, ...]) -> None:
     print(f"\n   Trials of a DLRM with one worker, {trials} in all; seconds of each after a third of them.")
     lines = []
-    for epochs in EPOCHS:
+    for epochs in lengths:
         one, two = (
             facts_of(trials_of_a_network, folder=folder, trials=trials, slots=slots, epochs=epochs)[0]["seconds"]
             for slots in (1, 2)

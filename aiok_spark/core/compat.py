@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
-from pyspark import InheritableThread
+from pyspark import InheritableThread, inheritable_thread_target
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -211,9 +212,12 @@ def cancel(spark: SparkSession, tag: str) -> None:
         spark.sparkContext.cancelJobsWithTag(tag)
 
 
-def thread(spark: SparkSession, run: Callable[[], None]) -> InheritableThread:
+def thread(spark: SparkSession, run: Callable[[], None]) -> threading.Thread:
     """A thread whose jobs have the properties (pool, group, description) of this one's."""
-    return InheritableThread(target=run, session=spark) if is_connect(spark) else InheritableThread(target=run)
+    if not is_connect(spark):
+        return InheritableThread(target=run)
+    # Unlike InheritableThread it sets the active session too, which Spark's own models ask for.
+    return threading.Thread(target=inheritable_thread_target(spark)(run))
 
 
 def slots(spark: SparkSession) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable
 from typing import TypeVar
@@ -49,7 +48,7 @@ def run_watched(spark: SparkSession, action: Callable[[], T], watch: Callable[[]
         except BaseException as e:
             error.append(e)
 
-    thread: threading.Thread = compat.thread(spark, run)
+    thread = compat.thread(spark, run)
     thread.daemon = True
     thread.start()
     try:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame
 
+from aiok_spark.core import compat
 from aiok_spark.core.stage import Model
 from aiok_spark.core.watch import epochs_told
 from aiok_spark.tuning.binding import BoundSpace, stages_of
+from aiok_spark.tuning.checkpoints import TrialCheckpoints
 from aiok_spark.tuning.journal import Journal
 from aiok_spark.tuning.objective import SECONDS, Trial
 from aiok_spark.tuning.prefix import Prepared
@@ -38,14 +40,17 @@ class Trying:
             if trial.ended and "epochs" in trial.facts:
                 self._pruner.learn(trial.number, trial.facts["epochs"])
         self.models: dict[int, list[Any]] = {}
+        self.checkpoints = TrialCheckpoints()
 
     def run(self, trial: Trial) -> tuple[dict[str, float], dict[str, Any]]:
         """Metrics, each the mean over the folds, and facts."""
-        estimator = self._rest.copy(self._search.space.param_map(dict(trial.values)))
+        settings = self._search.space.param_map(dict(trial.values))
         folds: list[dict[str, float]] = []
         for number, part in enumerate(self._prepared):
+            estimator = self._rest.copy(settings)
+            spark, name = compat.session_of(part.training), f"trial-{trial.number}-{number}"
             begun = time.perf_counter()
-            with epochs_told(partial(self._hear, trial)) if number == 0 else nullcontext():
+            with self.checkpoints.of(spark, estimator, name), self._listening(trial, number):
                 model = estimator.fit(part.training)
             fitted = time.perf_counter()
             if number == 0 and (history := history_of(model)):
@@ -59,6 +64,10 @@ class Trying:
         if told := self._pruner.told(trial.number):
             facts["epochs"] = told
         return metrics, facts
+
+    def _listening(self, trial: Trial, fold: int) -> AbstractContextManager[None]:
+        """Of the first fold the epochs are heard."""
+        return epochs_told(partial(self._hear, trial)) if fold == 0 else nullcontext()
 
     def _hear(self, trial: Trial, epoch: int, told: dict[str, float]) -> None:
         if "loss" in told:

@@ -258,6 +258,7 @@ class TunedEstimator(TunedParams, Estimator):
         model = self._with_state(state)
         assert isinstance(model, TunedModel)
         model.bestModel = self.getEstimator().copy(search.space.param_map(dict(best.values))).fit(dataset)
+        trying.checkpoints.close()
         model.subModels = [trying.models.get(trial.number, []) for trial in trials] if trying.models else None
         return model
 
