@@ -15,8 +15,9 @@ from benchmarks.clicks import LABEL, SIZES, write_clicks
 from benchmarks.data import CATEGORIES, NUMBERS
 from benchmarks.process import Facts, facts_of
 
-TRIALS, NETWORKS = 20, 12
-EPOCHS = (2, 10)
+TRIALS, NETWORKS = 20, 9
+EPOCHS = (2, 10, 20)
+WAIT = 2.0
 ROWS, QUICK_ROWS = 100_000, 5_000
 REUSE, SLOTS = 1.8, 1.8  # targets
 
@@ -29,7 +30,7 @@ def main(rows: int | None, quick: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_clicks(Path(folder, "rows"), rows)
         _show_reuse(folder, trials)
-        _show_slots(folder, networks, EPOCHS[:1] if quick else EPOCHS)
+        _show_slots(folder, networks, () if quick else EPOCHS)
 
 
 def _show_reuse(folder: str, trials: int) -> None:
@@ -47,15 +48,19 @@ def _show_reuse(folder: str, trials: int) -> None:
 
 
 def _show_slots(folder: str, trials: int, lengths: tuple[int, ...]) -> None:
-    print(f"\n   Trials of a DLRM with one worker, {trials} in all; seconds of each after a third of them.")
+    print(
+        f"\n   {trials} trials, one at a time in local[1] and two in local[2]; seconds of each after a third of them."
+    )
+    print("   Fits of a job that only waits, as one of a cluster does for its driver, and of a DLRM with one worker.")
     lines = []
-    for epochs in lengths:
+    for epochs in (0, *lengths):
         one, two = (
-            facts_of(trials_of_a_network, folder=folder, trials=trials, slots=slots, epochs=epochs)[0]["seconds"]
+            facts_of(trials_on_slots, folder=folder, trials=trials, slots=slots, epochs=epochs)[0]["seconds"]
             for slots in (1, 2)
         )
-        lines.append([f"{epochs} epochs", one, two, one / two, table.verdict(one / two, SLOTS)])
-    header = ["", "s/trial in local[1]", "two at a time in local[2]", "times as many", "target"]
+        name = f"{epochs} epochs" if epochs else f"{WAIT:g} s of waiting"
+        lines.append([name, one, two, one / two, table.verdict(one / two, SLOTS)])
+    header = ["", "s/trial on one slot", "on two", "times as many", "target"]
     table.show("task slots", header, lines)
 
 
@@ -145,37 +150,52 @@ def tuned(folder: str, trials: int) -> Iterator[Facts]:
     yield {"seconds": time.perf_counter() - begun, "trials": len(model.trials)}
 
 
-def trials_of_a_network(folder: str, trials: int, slots: int, epochs: int) -> Iterator[Facts]:
-    """Seconds of a trial once the JVM is warm."""
+def trials_on_slots(folder: str, trials: int, slots: int, epochs: int) -> Iterator[Facts]:
+    """Seconds of a trial once the JVM is warm; of a job that waits if there are no epochs."""
+    from pyspark.ml import Estimator
     from pyspark.ml.evaluation import BinaryClassificationEvaluator
+    from pyspark.ml.param import Param, Params, TypeConverters
 
-    from aiok_spark.models import DLRMClassifier
+    from aiok_spark.models import DLRMClassifier, LinearSVM
     from aiok_spark.tuning import SearchSpace, TunedEstimator
 
+    rows = _session(folder, slots)
+    common = {"denseCols": NUMBERS, "labelCol": LABEL, "numWorkers": 1, "batchSize": 512, "verbose": False}
+    model = LinearSVM(**common, epochs=1).fit(rows.limit(1000)) if not epochs else None
     ended: list[float] = []
+
+    class Waiting(Estimator):
+        learningRate = Param(Params._dummy(), "learningRate", "not used", TypeConverters.toFloat)
+
+        def _fit(self, dataset: Any) -> Any:
+            def wait(batches: Iterator[Any]) -> Iterator[Any]:
+                time.sleep(WAIT)
+                yield from batches
+
+            session = dataset.sparkSession
+            session.range(0, 1, 1, 1).mapInPandas(wait, "id long").count()
+            return model
 
     class Noting(BinaryClassificationEvaluator):
         def _evaluate(self, dataset: Any) -> float:
-            found = super()._evaluate(dataset)
+            found = 0.5 if model else super()._evaluate(dataset)
             ended.append(time.perf_counter())
             return found
 
-    rows = _session(folder, slots)
-    dlrm = DLRMClassifier(
-        denseCols=NUMBERS,
-        categoricalCols=CATEGORIES,
-        tableSizes=dict(zip(CATEGORIES, SIZES, strict=True)),
-        labelCol=LABEL,
-        bottomLayers=[64],
-        topLayers=[64],
-        batchSize=512,
-        epochs=epochs,
-        numWorkers=1,
-        verbose=False,
-    )
+    sizes = dict(zip(CATEGORIES, SIZES, strict=True))
+    tuned: Any = Waiting()
+    if epochs:
+        tuned = DLRMClassifier(
+            **common,
+            categoricalCols=CATEGORIES,
+            tableSizes=sizes,
+            bottomLayers=[64],
+            topLayers=[64],
+            epochs=epochs,
+        )
     TunedEstimator(
-        estimator=dlrm,
-        searchSpace=SearchSpace().addFloat(dlrm.learningRate, 1e-3, 1e-1, log=True),
+        estimator=tuned,
+        searchSpace=SearchSpace().addFloat(tuned.learningRate, 1e-3, 1e-1, log=True),
         evaluator=Noting(labelCol=LABEL),
         numTrials=trials,
         parallelism=slots,

@@ -29,7 +29,7 @@ SHOWN = {
     "scaling": ["beyond epochs s", "two workers", "rows touched"],
     "orca": ["orca: "],  # and no more without Orca's environment
     "search": ["Hartmann6", "AUC missed", "sigoptlite, 4 at a time", "random, 1 at a time"],
-    "tuning": ["pyspark's TrainValidationSplit", "two at a time in local[2]"],
+    "tuning": ["pyspark's TrainValidationSplit", "s/trial on one slot"],
     "tuned_rows": ["tuned_rows: "],  # and no more where the rows are not there
     "tuners": ["tuners: "],  # the same
     "end_to_end": ["features and Parquet", "wall s", "the best AUC that is possible"],
