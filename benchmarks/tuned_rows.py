@@ -34,15 +34,20 @@ def main(rows: int | None, quick: bool) -> None:
         lines = []
         searched = [facts["auc"] for facts in found["optuna"]]
         for way, told in found.items():
-            scores = [facts["auc"] for facts in told]
+            aucs = [facts["auc"] for facts in told]
             trials = f"{mean(facts['trials'] for facts in told):.0f}" if "trials" in told[0] else ""
-            row = [way, trials, f"{mean(scores):.4f}", f"{stdev(scores):.4f}"]
-            if way != "optuna":
-                low, high = _interval([ours - theirs for ours, theirs in zip(searched, scores, strict=True)])
+            row = [way, trials, f"{mean(aucs):.4f}", f"{stdev(aucs):.4f}"]
+            if way == "optuna":
+                row += ["", ""]
+            else:
+                low, high = _interval([ours - theirs for ours, theirs in zip(searched, aucs, strict=True)])
                 row += [f"[{low:+.4f}, {high:+.4f}]", "better" if low > 0 else "not shown to be better"]
             lines.append(row)
         header = ["", "trials", "AUC", "s.d.", "optuna less it, 95 %", "optuna"]
         table.show(name, header, lines)
+        for way, told in found.items():
+            scores = ", ".join(f"{facts['auc']:.4f}" for facts in told)
+            print(f"  {way}, by seed: {scores}")
 
 
 def _interval(apart: list[float]) -> tuple[float, float]:
