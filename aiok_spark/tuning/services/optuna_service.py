@@ -18,7 +18,7 @@ from aiok_spark.tuning.objective import Objective, Trial
 from aiok_spark.tuning.services import Search, Service
 
 _NUMBER = "aiok_trial"
-_CHANCE = 10  # trials at most before the Gaussian process chooses; optuna's default, too many for few dimensions
+_CHANCE = 10  # trials before the Gaussian process chooses: optuna's default, too many for few dimensions without limits
 _STATES = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
@@ -34,7 +34,7 @@ class OptunaService:
         limits = self._limits if any(metric.threshold is not None for metric in search.objective.metrics) else None
         with quiet():
             if name == "optuna":
-                first = min(_CHANCE, len(search.space.dimensions) + 2)
+                first = _CHANCE if limits else min(_CHANCE, len(search.space.dimensions) + 2)
                 sampler: Any = optuna.samplers.GPSampler(seed=seed, n_startup_trials=first, constraints_func=limits)
             else:
                 sampler = optuna.samplers.TPESampler(
