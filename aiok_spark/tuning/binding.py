@@ -96,15 +96,17 @@ class BoundSpace:
         return {self.params[d.name]: d.setting(values[d.name]) for d in self.dimensions if d.name in values}
 
     def present(self, estimator: Params) -> Values | None:
-        """What the estimator's stages have at the moment, or None if the space does not allow it."""
+        """What the estimator's stages have, or what is nearest to it; None if the constraints do not allow that."""
         stages = {stage.uid: stage for stage in stages_of(estimator)}
         values: Values = {}
         for dimension in self.dimensions:
             if all(values.get(name) in chosen for name, chosen in dimension.when.items()):
                 param = self.params[dimension.name]
                 stage = stages[param.parent]
-                values[dimension.name] = dimension.held(stage.getOrDefault(param) if stage.isDefined(param) else None)
-        return values if None not in values.values() and self.allows(values) else None
+                values[dimension.name] = dimension.nearest(
+                    stage.getOrDefault(param) if stage.isDefined(param) else None
+                )
+        return values if self.allows(values) else None
 
     def to_json(self) -> str:
         """See ``SearchSpace.toJson``."""
@@ -180,6 +182,8 @@ def checked_when(
     """The conditions of a dimension, each on one that was added before it."""
     checked = {}
     for other, values in when.items():
+        if not isinstance(values, (tuple, list)):
+            raise ParamError(f"SearchSpace: {name}: when: {other}: found {values!r}, expected a list of values")
         found = next((d for d in earlier if d.name == other), None)
         if found is None:
             raise ParamError(
@@ -192,6 +196,17 @@ def checked_when(
                 raise ParamError(f"SearchSpace: {name}: when: {other}: found {value!r}, expected one of {list(known)}")
         checked[other] = tuple(wanted)
     return checked
+
+
+def checked_constraint(constraint: Constraint, dimensions: Sequence[Dimension]) -> Constraint:
+    """The constraint, if it limits numbers of the space."""
+    kinds = {dimension.name: dimension.kind for dimension in dimensions}
+    for name in constraint.weights:
+        if kinds.get(name, "categorical") == "categorical":
+            found = "which has no numbers" if name in kinds else "which the space does not change"
+            known = [other for other, kind in kinds.items() if kind != "categorical"]
+            raise ParamError(f"SearchSpace: addConstraint: found {name}, {found}, expected some of {known}")
+    return constraint
 
 
 def check_dimension(dimension: Dimension, param: Param) -> None:

@@ -110,16 +110,16 @@ class Dimension:
         """What the Param is set to."""
         return self.values[self.labels.index(value)] if self.kind == "categorical" else value
 
-    def held(self, setting: Any) -> Any:
-        """What the journal has of a Param's setting, or None for one that this does not allow."""
+    def nearest(self, setting: Any) -> Any:
+        """What the journal has of a Param's setting, or of what comes nearest to it; of none, the middle."""
         if self.kind == "categorical":
             pairs = zip(self.labels, self.values, strict=True)
-            return next((label for label, value in pairs if value is setting or value == setting), None)
-        if not isinstance(setting, (int, float)) or isinstance(setting, bool):
-            return None
+            return next((label for label, value in pairs if value is setting or value == setting), self.labels[0])
+        if not isinstance(setting, (int, float)) or not math.isfinite(setting):
+            return self.value(self.axis.at(0.5))
         if self.kind == "grid":
-            return next((value for value in self.values if value == setting), None)
-        return self.value(setting) if self.low <= setting <= self.high else None
+            return min(self.values, key=lambda value: abs(value - setting))
+        return self.value(min(max(setting, self.low), self.high))
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it; raises TypeError for categories that are no JSON."""

@@ -40,6 +40,8 @@ class Journal:
         self._file: Any = None
         if path is None:
             return
+        if Path(path).is_dir():
+            raise DataError(f"{path}: found a directory, expected a file for the journal; name one in it")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._file = open(path, "a+b")  # noqa: SIM115 - as long as the search
         try:

@@ -22,6 +22,7 @@ from aiok_spark.tuning.pruning import Pruned
 from aiok_spark.tuning.services import Search, Service
 
 _TRIES = 3  # of a service to choose what can be used, before chance does
+_DRAWS = 200  # by chance, for a point that was not tried, before the space counts as used up
 _HOPELESS = 5  # trials that fail before any succeeds
 
 Evaluate = Callable[[Trial], tuple[Mapping[str, float], Mapping[str, Any]]]  # gives metrics and facts
@@ -69,6 +70,8 @@ class Runner:
         self._waiting = [trial for trial in journal.trials.values() if not trial.ended]  # of an earlier process
         self._running: dict[int, Trial] = {}
         self._error: BaseException | None = None
+        self._first_failure: Exception | None = None
+        self._used_up = False
 
     def run(self) -> list[Trial]:
         """All trials that have ended, by number.
@@ -78,7 +81,13 @@ class Runner:
         TrainingError
             If none of the first ones, or none at all, could be done; the first error is in it.
         """
-        self._end = time.monotonic() + self._budget.seconds
+        begun = time.monotonic()
+        self._end = begun + self._budget.seconds
+        there = sum(trial.ended for trial in self._journal.trials.values())
+        self._say(
+            f"up to {self._budget.trials} trials, {self._search.parallel} at a time, chosen by {self._name}"
+            + (f"; {there} of them are in the journal" if there else "")
+        )
         threads = [compat.thread(self._spark, self._work) for _ in range(self._search.parallel)]
         try:
             for thread in threads:
@@ -96,7 +105,17 @@ class Runner:
             raise self._error
         trials = [self._journal.trials[number] for number in sorted(self._journal.trials)]
         self._require_one(trials)
+        self._say_end(trials, time.monotonic() - begun)
         return [trial for trial in trials if trial.ended]
+
+    def _say_end(self, trials: list[Trial], seconds: float) -> None:
+        ended = sum(trial.ended for trial in trials)
+        why = "" if ended >= self._budget.trials else ", as the seconds were over"
+        why = ", as no other point of the space was found" if self._used_up else why
+        self._say(f"{ended} trials after {seconds:.0f} s{why}")
+        best = self._search.objective.best(trials)
+        if best is not None and self._search.objective.missed(best):
+            self._say(f"no trial is within all thresholds; {best.number} misses them by the least")
 
     def _require_one(self, trials: list[Trial]) -> None:
         if any(trial.state == "done" for trial in trials):
@@ -106,7 +125,7 @@ class Runner:
         raise TrainingError(
             f"{self._label}: found no trial that succeeded among {len(trials)}, expected at least one; the first one "
             f"({_shown(failed[0].values if failed else {})}) ended by: {why}"
-        )
+        ) from self._first_failure
 
     def _work(self) -> None:
         try:
@@ -130,13 +149,17 @@ class Runner:
                 number = len(self._journal.trials) + 1
                 if number > self._budget.trials:
                     return None
-                trial = self._chosen(number)
+                chosen = self._chosen(number)
+                if chosen is None:
+                    self._used_up = True
+                    return None
+                trial = chosen
                 self._journal.begin(trial)
             self._running[trial.number] = trial
             return trial
 
-    def _chosen(self, number: int) -> Trial:
-        """The estimator's own Params; then what is within all limits and not there yet, if the space has others."""
+    def _chosen(self, number: int) -> Trial | None:
+        """The estimator's own Params; then what is within all limits and not there yet, or None if all was."""
         if number == 1 and self._search.first is not None:
             return Trial(1, self._search.first, chosen="estimator")
         seen = [dict(trial.values) for trial in self._journal.trials.values()]
@@ -145,11 +168,11 @@ class Runner:
             if self._usable(values) and values not in seen:
                 return Trial(number, values, chosen=self._name, token=token)
             self._service.refuse(values, token)
-        for attempt in range(_TRIES):
+        for attempt in range(_DRAWS):
             values = self._search.space.draw(random.Random(f"{self._search.seed} {number} {attempt}"))
             if values not in seen:
-                break
-        return Trial(number, values, chosen="random")
+                return Trial(number, values, chosen="random")
+        return None
 
     def _usable(self, values: Values) -> bool:
         space = self._search.space
@@ -167,8 +190,8 @@ class Runner:
         except (Stopped, KeyboardInterrupt):
             raise
         except Exception as e:
-            told = str(e).strip().splitlines() or [type(e).__name__]
-            facts = {"seconds": time.monotonic() - begun, "error": f"{type(e).__name__}: {told[0][:500]}"}
+            self._first_failure = self._first_failure or e
+            facts = {"seconds": time.monotonic() - begun, "error": _why(e)}
             return replace(trial, state="failed", facts=facts)
         facts = {"seconds": time.monotonic() - begun, **facts}
         bad = {name: value for name, value in metrics.items() if not usable(value)}
@@ -190,8 +213,6 @@ class Runner:
             self._show(trial)
 
     def _show(self, trial: Trial) -> None:
-        if not self._verbose:
-            return
         objective, values = self._search.objective, _shown(trial.values)
         if trial.state == "done":
             told = " ".join(f"{name} {value:.6g}" for name, value in trial.metrics.items())
@@ -200,8 +221,19 @@ class Runner:
         best = objective.best(list(self._journal.trials.values()))
         name = objective.optimized[0].name
         so_far = "" if best is None else f"; best {name} {best.metrics[name]:.6g} of trial {best.number}"
-        line = f"{self._label}: trial {trial.number} of {self._budget.trials}: {told} ({values}){so_far}"
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
+        self._say(f"trial {trial.number} of {self._budget.trials}: {told} ({values}){so_far}")
+
+    def _say(self, text: str) -> None:
+        if self._verbose:
+            print(f"{self._label}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _why(error: Exception) -> str:
+    """An error's first line and, of one of the JVM, its last cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    causes = [line for line in lines[1:] if line.startswith(("Caused by: ", ": "))]
+    told = [lines[0], *(cause.removeprefix(": ") for cause in causes[-1:])]
+    return f"{type(error).__name__}: {' '.join(told)[:500]}"
 
 
 def _shown(values: Mapping[str, Any]) -> str:

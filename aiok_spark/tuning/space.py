@@ -15,6 +15,7 @@ from aiok_spark.tuning.binding import (
     BoundSpace,
     Constraint,
     check_dimension,
+    checked_constraint,
     checked_when,
     find_param,
     json_of,
@@ -79,6 +80,8 @@ class SearchSpace:
         when: Mapping[Param | str, Sequence[Any]] | None = None,
     ) -> SearchSpace:
         """Search whole numbers of [low, high]; see ``addFloat``."""
+        if not (float(low).is_integer() and float(high).is_integer()):
+            raise ParamError(f"SearchSpace: {_key(param)}: found limits {low} and {high}, expected whole numbers")
         return self._add(param, Dimension("", "int", int(low), int(high), log), when)
 
     def addGrid(
@@ -121,6 +124,8 @@ class SearchSpace:
         self, weights: Mapping[Param | str, float], *, low: float = -math.inf, high: float = math.inf
     ) -> SearchSpace:
         """Keep ``low <= sum(weight * value) <= high``, over numeric Params of the space."""
+        if not (math.isfinite(low) or math.isfinite(high)):
+            raise ParamError("SearchSpace: addConstraint: found no limit, expected low or high; give one of them")
         named = {_key(param): float(weight) for param, weight in weights.items()}
         self._constraints.append(Constraint(named, float(low), float(high)))
         return self
@@ -128,12 +133,19 @@ class SearchSpace:
     def _add(
         self, param: Param | str, dimension: Dimension, when: Mapping[Param | str, Sequence[Any]] | None
     ) -> SearchSpace:
-        given = {_key(other): tuple(values) for other, values in (when or {}).items()}
+        given: dict[str, Any] = {
+            _key(other): tuple(values) if isinstance(values, (list, set)) else values
+            for other, values in (when or {}).items()
+        }
         self._dimensions.append(replace(dimension, name=_key(param), when=given))
         return self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SearchSpace) and vars(self) == vars(other)
+
+    def __repr__(self) -> str:
+        told = (f"{d.name}: {list(d.labels or d.values) or [d.low, d.high]}" for d in self._dimensions)
+        return f"SearchSpace({', '.join(told)})"
 
     __hash__ = None  # type: ignore[assignment]  # more may be added
 
@@ -164,7 +176,7 @@ class SearchSpace:
             replace(each, weights={find_param(param, stages)[0]: w for param, w in each.weights.items()})
             for each in self._constraints
         ]
-        return BoundSpace(tuple(dimensions), tuple(constraints), params)
+        return BoundSpace(tuple(dimensions), tuple(checked_constraint(c, dimensions) for c in constraints), params)
 
     def toJson(self, estimator: Params | None = None) -> str:
         """JSON of the space.

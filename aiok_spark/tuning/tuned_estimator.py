@@ -19,6 +19,7 @@ from aiok_spark.core.stage import Estimator, Model
 from aiok_spark.core.state import State
 from aiok_spark.core.watch import fitting
 from aiok_spark.tuning import prefix, services
+from aiok_spark.tuning.about import rows_of, settings_of
 from aiok_spark.tuning.binding import BoundSpace, stages_of
 from aiok_spark.tuning.journal import Journal
 from aiok_spark.tuning.objective import SECONDS, Metric, Objective, Trial
@@ -80,11 +81,15 @@ class TunedModel(TunedParams, Model):
         """The trials as a pandas DataFrame, a row for each."""
         import pandas as pd
 
+        first, last = ("trial", "state"), ("chosen", "seconds", "error")
         rows = [
-            {"trial": t.number, "state": t.state, **t.metrics, **t.values, "seconds": t.facts.get("seconds")}
+            {"trial": t.number, "state": t.state, "chosen": t.chosen, **t.metrics, **t.values}
+            | {name: t.facts.get(name) for name in ("seconds", "error")}
             for t in self.trials
         ]
-        return pd.DataFrame(rows)
+        middle = [metric.name for metric in self.objective.metrics]
+        middle += [told["param"] for told in self._state.facts["space"]["dimensions"]]
+        return pd.DataFrame(rows, columns=[*first, *middle, *last])
 
     def report(self, path: str) -> str:
         """Write the search as an HTML page: plots of optuna, and a table of all trials; gives the path."""
@@ -198,19 +203,22 @@ class TunedEstimator(TunedParams, Estimator):
                 space, objective, self.getSeed(), self.getNumTrials(), parallel, self.getOrDefault("storage"), first
             )
             name, why = services.choose(self.getService(), search)
-            journal = Journal(self.getOrDefault("journalPath"), self._about(space, objective))
+            path = self.getOrDefault("journalPath")
+            journal = Journal(path, self._about(space, objective, dataset) if path else {})
             try:
                 model = self._searched(dataset, search, journal, name, why)
             finally:
                 journal.close()
         return model
 
-    def _about(self, space: BoundSpace, objective: Objective) -> dict[str, Any]:
+    def _about(self, space: BoundSpace, objective: Objective, dataset: DataFrame) -> dict[str, Any]:
         """What makes a journal this search's."""
+        tuned, measured = settings_of(self.getEstimator(), space.params), settings_of(self.getEvaluator(), {})
+        parts = {"estimator": tuned, "evaluator": measured, "rows": rows_of(dataset)}
         told = {
             name: self.getOrDefault(name) for name in ("validation", "trainRatio", "numFolds", "validationCol", "seed")
         }
-        return {**space.about(), "metrics": [metric.to_json() for metric in objective.metrics], **told}
+        return {**space.about(), "metrics": [metric.to_json() for metric in objective.metrics], **told, **parts}
 
     def _parallel(self, space: BoundSpace, slots: int) -> int:
         """How many trials fit beside each other."""

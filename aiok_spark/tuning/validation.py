@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType
 
-from aiok_spark.core.errors import DataError
-from aiok_spark.core.schema import column
+from aiok_spark.core.errors import DataError, ParamError
+from aiok_spark.core.schema import column, find_fields
 
 KINDS = ("split", "folds", "time", "indicator")
 _FOLD = "aiok_fold"
@@ -44,6 +45,11 @@ def folds_of(df: DataFrame, kind: str, share: float, folds: int, by: str, seed: 
     if kind == "split":
         drawn = df.withColumn(_FOLD, F.rand(seed) < share)
         return [(drawn.where(F.col(_FOLD)).drop(_FOLD), drawn.where(~F.col(_FOLD)).drop(_FOLD))]
+    if kind in ("time", "indicator"):
+        (field,) = find_fields(label, "validationCol", [by], df.schema)
+        if kind == "indicator" and not isinstance(field.dataType, BooleanType):
+            found = field.dataType.simpleString()
+            raise ParamError(f"{label}: validationCol: found {found} '{by}', expected true (to measure on) or false")
     if kind == "indicator":
         flag = column(by)
         if nulls := df.where(flag.isNull()).count():

@@ -94,6 +94,7 @@ def test_a_model_of_ones_own_is_one_file(rows, tmp_path):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda rows: advise("dlrm", rows, {"denseCol": ["age"]}), ParamError, "inputs: found 'denseCol', .*denseCols"),
         (lambda rows: advise("dlrn", rows, DLRM), ConfError, "no recipe 'dlrn', .*did you mean 'dlrm'"),
         (lambda rows: advise("dlrm", rows.limit(0), DLRM), DataError, "found no rows"),
         (lambda rows: advise("dlrm", rows, {"denseCols": ["aga"]}), ColumnError, "inputs names 'aga'"),

@@ -83,6 +83,37 @@ def test_the_first_trial_is_what_the_estimator_has():
     assert [t.number for t in service.seen] == [1, 2]
 
 
+def test_a_space_without_other_points_ends_the_search(capsys):
+    space = BoundSpace((Dimension("x", "int", 1, 3),), (), {})
+    search = Search(space, Objective((Metric("loss", False),)), 0, 9)
+    service = Stubborn({"x": 2})
+    runner = Runner(None, search, service, "s", Journal(None, {}), loss, Budget(9), "me", verbose=True)
+    assert sorted(trial.values["x"] for trial in runner.run()) == [1, 2, 3]
+    told = capsys.readouterr().err
+    assert "me: up to 9 trials, 1 at a time, chosen by s" in told
+    assert "3 trials after" in told and "no other point of the space was found" in told
+
+
+def test_thresholds_that_no_trial_reaches_are_told(capsys):
+    metric = Metric("loss", False, True, 0.5)
+    search = Search(SPACE, Objective((metric,)), 0, 2)
+    Runner(
+        None, search, Stubborn({"x": 2, "y": 0.25}), "s", Journal(None, {}), loss, Budget(2), "me", verbose=True
+    ).run()
+    assert "me: no trial is within all thresholds" in capsys.readouterr().err
+
+
+def test_a_failure_within_the_jvm_is_told_with_its_cause():
+    def fails(trial):
+        raise RuntimeError(
+            "An error occurred while calling o1.fit.\n: Job aborted\n\tat x\nCaused by: nulls in it\n\tat y"
+        )
+
+    with pytest.raises(TrainingError, match=r"calling o1.fit. Caused by: nulls in it") as told:
+        run(Stubborn({"x": 2, "y": 0.25}), evaluate=fails)[0].run()
+    assert isinstance(told.value.__cause__, RuntimeError)
+
+
 def test_a_service_that_is_away_ends_the_search_with_what_was_noted():
     service = Stubborn(CHOICES["tried"], fails_at=3)
     runner, journal = run(service)

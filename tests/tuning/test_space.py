@@ -58,23 +58,45 @@ def test_stages_of_one_class_have_numbers_whatever_their_uids():
 @pytest.mark.parametrize(
     ("settings", "found"),
     [
+        ({"solver": "sgd", "rate": 0.01, "depth": 3, "widths": [64]}, {"rate": 0.01}),
+        ({"solver": "sgd", "rate": 0.5, "depth": 3, "widths": [64]}, {"rate": 0.1}),  # the nearest
+        ({"solver": "sgd", "rate": 0.0, "depth": 0, "widths": [64]}, {"rate": 1e-4, "depth": 1}),
         (
-            {"solver": "sgd", "rate": 0.01, "depth": 3, "widths": [64]},
-            [("solver", "sgd"), ("rate", 0.01), ("depth", 3)],
+            {"solver": "lbfgs", "rate": 0.01, "depth": 3, "widths": [32]},
+            {"solver": "sgd", "widths": "[64]", "rate": 0.01},
         ),
-        ({"solver": "adam", "depth": 3, "widths": [64]}, [("solver", "adam"), ("depth", 3)]),  # the rate counts for sgd
-        ({"solver": "sgd", "rate": 0.5, "depth": 3, "widths": [64]}, None),
-        ({"solver": "sgd", "rate": 0.01, "depth": 3, "widths": [32]}, None),
+        ({"solver": "adam", "depth": 3, "widths": [64]}, {"solver": "adam"}),  # the rate counts for sgd
+        ({"solver": "sgd", "depth": 3, "widths": [64]}, {"rate": pytest.approx(10**-2.5)}),  # the middle
         ({"solver": "sgd", "rate": 0.01, "depth": 8, "widths": [64]}, None),  # the constraint
-        ({"solver": "sgd", "rate": 0.01, "depth": 3}, None),
     ],
 )
-def test_what_the_stages_have_is_a_point_of_the_space_or_none(settings, found):
+def test_what_the_stages_have_is_a_point_of_the_space_or_near_one(settings, found):
     model = Model()
     for name, value in settings.items():
         model.set(model.getParam(name), value)
-    wanted = None if found is None else {f"Model.{name}": value for name, value in [*found, ("widths", "[64]")]}
+    wanted = found and {f"Model.{k}": v for k, v in {"solver": "sgd", "depth": 3, "widths": "[64]", **found}.items()}
     assert full(model).bind(model).present(model) == wanted
+
+
+def test_constraints_limit_numbers_of_the_space():
+    model = Model()
+    with pytest.raises(ParamError, match="no limit"):
+        SearchSpace().addConstraint({model.depth: 1.0})
+    space = SearchSpace().addInt(model.depth, 1, 3).addCategorical(model.solver, ["a", "b"])
+    for other, why in ((model.rate, "does not change"), (model.solver, "has no numbers")):
+        told = SearchSpace.fromJson(space.toJson()).addConstraint({other: 1.0}, high=3)
+        with pytest.raises(ParamError, match=f"{why}, expected some of .*Model.depth"):
+            told.bind(model)
+
+
+def test_slips_are_told_where_they_are_made():
+    model = Model()
+    with pytest.raises(ParamError, match=r"limits 1.5 and 3, expected whole"):
+        SearchSpace().addInt(model.depth, 1.5, 3)
+    space = SearchSpace().addCategorical(model.solver, ["a", "b"]).addInt(model.depth, 1, 3, when={model.solver: "a"})
+    with pytest.raises(ParamError, match="found 'a', expected a list"):
+        space.bind(model)
+    assert repr(SearchSpace().addInt("depth", 1, 3)) == "SearchSpace(depth: [1, 3])"
 
 
 def test_json_holds_for_other_objects_of_the_same_stages():

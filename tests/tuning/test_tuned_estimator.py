@@ -20,7 +20,7 @@ from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import functions as F
 
 import aiok_spark
-from aiok_spark.core.errors import DataError, ParamError, PersistenceError, TrainingError
+from aiok_spark.core.errors import ColumnError, DataError, ParamError, PersistenceError, TrainingError
 from aiok_spark.feature import FillMissing, Scale
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.models import MLPClassifier
@@ -231,6 +231,10 @@ def test_rows_are_divided_without_overlap(rows, kind, by, sizes):
 
 
 def test_what_cannot_be_divided_is_told(rows):
+    with pytest.raises(ColumnError, match="validationCol names ''"):
+        bowl(rows, validation="time").fit(rows)
+    with pytest.raises(ParamError, match="validationCol: found double 'a', expected true"):
+        bowl(rows, validation="indicator", validationCol="a").fit(rows)
     nulls = rows.withColumn("held", F.when(F.col("a") > 0, F.col("held")))
     with pytest.raises(DataError, match=r"validationCol: found .* nulls in 'held', expected true"):
         bowl(rows, validation="indicator", validationCol="held").fit(nulls)
@@ -303,6 +307,31 @@ def test_a_search_goes_on_from_its_journal(rows, tmp_path):
     assert [t.values for t in model.trials] == [t.values for t in bowl(rows, numTrials=7).fit(rows).trials]
     with pytest.raises(DataError, match="another search"):
         bowl(rows, SearchSpace().addFloat("x", 0.0, 2.0), journalPath=path).fit(rows)
+
+
+def test_a_journal_is_of_one_estimator_evaluator_and_set_of_rows(rows, tmp_path):
+    flow = forest().getEstimator()
+    tree = flow.getStages()[1]
+    space = SearchSpace().addInt(tree.maxDepth, 1, 5)
+    given = {"estimator": flow, "searchSpace": space, "evaluator": auc(), "service": "random", "numTrials": 1}
+    given |= {"journalPath": str(tmp_path / "journal"), "verbose": False}
+    found = TunedEstimator(**given).fit(rows)
+    again = TunedEstimator(**given).fit(rows.repartition(3))  # the order is nothing
+    assert again.trials == found.trials
+    with pytest.raises(DataError, match=r"rows: .*count: 240 there, expected 120"):
+        TunedEstimator(**given).fit(rows.limit(120))
+    with pytest.raises(DataError, match=r"rows: found sums: a: "):
+        TunedEstimator(**given).fit(rows.withColumn("a", F.col("a") + F.rand(1)))
+    other = {**given, "evaluator": auc(labelCol="held")}
+    with pytest.raises(DataError, match=r"evaluator: .*labelCol"):
+        TunedEstimator(**other).fit(rows)
+    tree.setMaxBins(8)
+    with pytest.raises(DataError, match=r"estimator: .*maxBins"):
+        TunedEstimator(**given).fit(rows)
+    validator = CrossValidator(estimator=TunedEstimator(**given), estimatorParamMaps=[{}], evaluator=auc(), numFolds=2)
+    tree.clear(tree.maxBins)
+    with pytest.raises(DataError, match="rows: "):  # of a fold
+        validator.fit(rows)
 
 
 @pytest.mark.parametrize("parallelism", [1, 3])

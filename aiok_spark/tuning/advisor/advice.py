@@ -62,6 +62,10 @@ class Advice:
         lines = [f"{self.model}: {self.sheet.about}", "", "Known:"]
         lines += [f"  {name} = {value:,.0f} ({NAMES[name]})" for name, value in self.facts.items()]
         lines += ["", "Chosen:", *(f"  {what} = {value}: {why}" for what, value, why in self.reasons)]
+        limits = "".join(f", {name} within {limit:g}" for name, limit in self.objective["thresholds"].items())
+        seconds = self.budget["seconds"]
+        most = f"{self.budget['trials']} trials" + (f" or {seconds:g} s" if seconds else "")
+        lines += ["", f"Wanted: better {' and '.join(self.objective['metrics'])}{limits}, in at most {most}"]
         return "\n".join(lines)
 
     def space(self, estimator: Any) -> SearchSpace:
@@ -146,6 +150,7 @@ def advise(
     >>> model = advice.estimator().fit(df)  # doctest: +SKIP
     """
     sheet = _sheet(recipe)
+    _check_params(sheet, inputs)
     _known("objective", objective, ("metrics", "thresholds"))
     _known("budget", budget, ("trials", "seconds"))
     _known("cluster", cluster, ("slots",))
@@ -211,7 +216,18 @@ def _listed(value: Any) -> list[str]:
     return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
-def _estimator_class(sheet: Sheet) -> Any:
+def _check_params(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
+    """What the sheet and the user name must be Params of the estimator."""
+    if sheet.estimator is None or (cls := _estimator_class(sheet, strict=False)) is None:
+        return
+    known = [param.name for param in cls().params]
+    for where, names in (("inputs", inputs), ("choose", sheet.choose), ("search", sheet.search)):
+        for name in names:
+            if name not in known:
+                raise ParamError(f"advise: {sheet.model}: {where}: found '{name}', {did_you_mean(name, known)}")
+
+
+def _estimator_class(sheet: Sheet, strict: bool = True) -> Any:
     if sheet.estimator is None:
         raise ParamError(
             f"advise: {sheet.model}: found no estimator of this model in this release, expected one; take ranges and "
@@ -221,6 +237,8 @@ def _estimator_class(sheet: Sheet) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError) as e:
+        if isinstance(e, ImportError) and not strict:  # its package is needed where the search runs
+            return None
         raise ParamError(
             f"advise: {sheet.model}: estimator: found no {sheet.estimator} ({e}); install its package"
         ) from e
@@ -228,7 +246,7 @@ def _estimator_class(sheet: Sheet) -> Any:
 
 def _shown(about: Range) -> str:
     if about.grid is not None or about.values is not None:
-        return str(about.grid or about.values)
+        return f"[{', '.join(f'{value:g}' for value in about.grid)}]" if about.grid else str(about.values)
     return f"[{about.low:g}, {about.high:g}]" + (" by its logarithm" if about.log else "")
 
 

@@ -33,6 +33,8 @@ class Range(_Strict):
         limits = (self.low is None) + (self.high is None)
         if limits == 1 or (limits == 0) + (self.grid is not None) + (self.values is not None) != 1:
             raise ValueError("expected low and high, or grid, or values")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"found low {self.low:g} and high {self.high:g}, expected the lower one first")
         return self
 
 

@@ -164,6 +164,7 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", FutureWarning)  # of names that optuna will change, which we follow then
             yield
     finally:
         optuna.logging.set_verbosity(level)
