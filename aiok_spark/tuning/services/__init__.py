@@ -118,5 +118,8 @@ def _missing(name: str, search: Search) -> str:
         import numpy as np
 
         if not hasattr(np, "product"):
-            return f"found numpy {np.__version__}, expected numpy below 2 for more than one metric; use 'optuna'"
+            return (
+                f"which with numpy {np.__version__} can do one metric (a threshold counts), expected numpy below 2; "
+                "use 'optuna'"
+            )
     return ""
