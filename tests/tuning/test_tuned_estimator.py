@@ -325,11 +325,10 @@ def test_a_journal_is_of_one_estimator_evaluator_and_set_of_rows(rows, tmp_path)
     other = {**given, "evaluator": auc(labelCol="held")}
     with pytest.raises(DataError, match=r"evaluator: .*labelCol"):
         TunedEstimator(**other).fit(rows)
-    tree.setMaxBins(8)
+    other = {**given, "estimator": flow.copy({tree.maxBins: 8})}
     with pytest.raises(DataError, match=r"estimator: .*maxBins"):
-        TunedEstimator(**given).fit(rows)
+        TunedEstimator(**other).fit(rows)
     validator = CrossValidator(estimator=TunedEstimator(**given), estimatorParamMaps=[{}], evaluator=auc(), numFolds=2)
-    tree.clear(tree.maxBins)
     with pytest.raises(DataError, match="rows: "):  # of a fold
         validator.fit(rows)
 
