@@ -21,6 +21,7 @@ GRID: dict[str, tuple[str, list[Any]]] = {
     "batchSize": ("grid", [128, 256, 512, 1024, 2048]),
     "optimizer": ("categorical", ["adam", "adagrad"]),
 }
+SIZE = 500
 EPOCHS = 3
 
 

@@ -18,7 +18,7 @@ _STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # 97.5 % quantile, by degr
 
 def main(rows: int | None, quick: bool) -> None:
     """Tune a DLRM on each data set, in turns with random search."""
-    seeds, seconds = (2, 6.0) if quick else (SEEDS, SECONDS)
+    seeds, seconds = (2, 600.0) if quick else (SEEDS, SECONDS)
     table.heading("tuned_rows", spark=pyspark.__version__, seeds=seeds, seconds=seconds)
     print(
         "   A DLRM as `advise` has it: Params of its own, the advisor's, and those of searches that learn and measure"
@@ -29,7 +29,7 @@ def main(rows: int | None, quick: bool) -> None:
             print(f"\n  {name}: NOT RUN, found no {file}, which is not part of this repository")
             continue
         found: dict[str, list[Facts]] = {}
-        for facts in facts_of(contend, data=name, seeds=seeds, seconds=seconds):
+        for facts in facts_of(contend, data=name, seeds=seeds, seconds=seconds, trials=2 if quick else 10_000):
             found.setdefault(facts["way"], []).append(facts)
         lines = []
         searched = [facts["auc"] for facts in found["optuna"]]
@@ -56,7 +56,7 @@ def _interval(apart: list[float]) -> tuple[float, float]:
     return mean(apart) - half, mean(apart) + half
 
 
-def contend(data: str, seeds: int, seconds: float) -> Iterator[Facts]:
+def contend(data: str, seeds: int, seconds: float, trials: int) -> Iterator[Facts]:
     """Areas under the ROC curve of all ways, seed by seed; which search goes first changes."""
     from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
@@ -79,7 +79,7 @@ def contend(data: str, seeds: int, seconds: float) -> Iterator[Facts]:
         services = ["random", "optuna"]
         for service in services if seed % 2 else services[::-1]:
             tuned = advice.estimator(
-                service=service, seed=seed, numTrials=10_000, maxSeconds=seconds, parallelism=2, verbose=False
+                service=service, seed=seed, numTrials=trials, maxSeconds=seconds, parallelism=2, verbose=False
             )
             model = tuned.fit(rows.train)
             yield {"way": service, "auc": measured(model), "trials": len(model.trials)}
