@@ -10,15 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from aiok_spark.feature import Categorify, LogTransform
+from benchmarks.adult import NUMBERS, TEXTS, read_adult
 
 DATA = Path(__file__).parents[2] / "shared/data"
-_ADULT = (
-    "age double, workclass string, weight double, education string, years double, marital string, "
-    "occupation string, relationship string, race string, sex string, gain double, loss double, hours double, "
-    "country string, income string"
-)
-_NUMBERS = ["age", "years", "gain", "loss", "hours"]
-_TEXTS = ["workclass", "education", "marital", "occupation", "relationship", "race", "sex", "country"]
 
 
 @dataclass(frozen=True)
@@ -40,15 +34,10 @@ class Rows:
 
 def adult(spark: SparkSession) -> Rows:
     """Whether a person of a census earns much: 32,561 rows, and 16,281 to test with."""
-
-    def read(name: str) -> DataFrame:
-        rows = spark.read.csv(str(DATA / f"adult/{name}.gz"), schema=_ADULT, ignoreLeadingWhiteSpace=True)
-        return rows.dropna(subset=["income"]).withColumn("label", F.col("income").startswith(">50K").cast("double"))
-
-    train, test = read("adult.data"), read("adult.test")
-    stages = [LogTransform(inputCols=_NUMBERS, outputCols=_NUMBERS), Categorify(inputCols=_TEXTS, outputCols=_TEXTS)]
+    train, test = (read_adult(spark, str(DATA / f"adult/adult.{name}.gz")) for name in ("data", "test"))
+    stages = [LogTransform(inputCols=NUMBERS, outputCols=NUMBERS), Categorify(inputCols=TEXTS, outputCols=TEXTS)]
     features = Pipeline(stages=stages).fit(train)
-    return _rows(features.transform(train), features.transform(test), _NUMBERS, _TEXTS)
+    return _rows(features.transform(train), features.transform(test), NUMBERS, TEXTS)
 
 
 def frappe(spark: SparkSession) -> Rows:

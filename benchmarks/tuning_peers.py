@@ -11,15 +11,9 @@ from pyspark.ml.classification import GBTClassifier
 from pyspark.ml.evaluation import BinaryClassificationEvaluator
 from pyspark.ml.feature import StringIndexer, VectorAssembler
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-_COLUMNS = (
-    "age double, workclass string, weight double, education string, years double, marital string, "
-    "occupation string, relationship string, race string, sex string, gain double, loss double, hours double, "
-    "country string, income string"
-)
-_NUMBERS = ["age", "years", "gain", "loss", "hours"]
-_TEXTS = ["workclass", "education", "marital", "occupation", "relationship", "race", "sex", "country"]
+from benchmarks.adult import NUMBERS, TEXTS, read_adult
+
 _DEPTHS, _STEPS, _SHARES = [2, 3, 4, 5, 6], (0.02, 0.5), (0.5, 1.0)
 _SEED = 1
 
@@ -33,18 +27,17 @@ def _rows(data: str, cores: int = 2, **conf: str) -> tuple[DataFrame, DataFrame]
     spark = builder.getOrCreate()
 
     def read(name: str) -> DataFrame:
-        rows = spark.read.csv(f"{data}/adult.{name}.gz", schema=_COLUMNS, ignoreLeadingWhiteSpace=True)
-        rows = rows.dropna(subset=["income"]).withColumn("label", F.col("income").startswith(">50K").cast("double"))
-        return rows.select("label", *_NUMBERS, *_TEXTS).repartition(2).persist()
+        rows = read_adult(spark, f"{data}/adult.{name}.gz")
+        return rows.select("label", *NUMBERS, *TEXTS).repartition(2).persist()
 
     return read("data"), read("test")
 
 
 def _pipeline() -> tuple[Pipeline, GBTClassifier]:
-    ids = [f"{name}_id" for name in _TEXTS]
+    ids = [f"{name}_id" for name in TEXTS]
     trees = GBTClassifier(maxIter=10, maxBins=64, seed=_SEED)
-    indexer = StringIndexer(inputCols=_TEXTS, outputCols=ids, handleInvalid="keep")
-    return Pipeline(stages=[indexer, VectorAssembler(inputCols=[*_NUMBERS, *ids], outputCol="features"), trees]), trees
+    indexer = StringIndexer(inputCols=TEXTS, outputCols=ids, handleInvalid="keep")
+    return Pipeline(stages=[indexer, VectorAssembler(inputCols=[*NUMBERS, *ids], outputCol="features"), trees]), trees
 
 
 def _told(begun: float, model: Any, test: DataFrame, trials: int) -> Facts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -134,7 +134,7 @@ class SearchSpace:
         self, param: Param | str, dimension: Dimension, when: Mapping[Param | str, Sequence[Any]] | None
     ) -> SearchSpace:
         given: dict[str, Any] = {
-            _key(other): tuple(values) if isinstance(values, (list, set)) else values
+            _key(other): tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
             for other, values in (when or {}).items()
         }
         self._dimensions.append(replace(dimension, name=_key(param), when=given))

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 import aiok_spark
 from aiok_spark.feature import Categorify, LogTransform
 from aiok_spark.models import DLRMClassifier, LinearSVM, MLPClassifier
+from benchmarks.adult import NUMBERS, TEXTS, read_adult
 
 pytestmark = [pytest.mark.two_modes, pytest.mark.heavy]
 
@@ -64,18 +65,8 @@ def test_sparks_linear_svc_is_what_we_are_compared_with(census):
     assert accuracy(LinearSVC(maxIter=50, regParam=1e-4).fit(train), test) == pytest.approx(0.85, abs=0.002)
 
 
-ADULT = (
-    "age double, workclass string, weight double, education string, years double, marital string, "
-    "occupation string, relationship string, race string, sex string, gain double, loss double, hours double, "
-    "country string, income string"
-)
-NUMBERS = ["age", "years", "gain", "loss", "hours"]
-TEXTS = ["workclass", "education", "marital", "occupation", "relationship", "race", "sex", "country"]
-
-
 def adult(spark, name):
-    made = spark.read.csv(data(f"adult/{name}.gz"), schema=ADULT, ignoreLeadingWhiteSpace=True)
-    return made.dropna(subset=["income"]).withColumn("label", F.col("income").startswith(">50K").cast("double"))
+    return read_adult(spark, data(f"adult/{name}.gz"))
 
 
 def test_an_mlp_learns_adult(spark, mode):
