@@ -1,0 +1,32 @@
+"""What spaces for images share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from aiok_spark.nas.space import ArchitectureSpace
+from aiok_spark.training.features import FeatureSpec
+
+
+@dataclass(frozen=True)
+class ImageSpace(ArchitectureSpace):
+    """Base of spaces whose networks read an image as the numbers of a row, channel by channel.
+
+    Attributes
+    ----------
+    imageShape : tuple of int
+        Channels, height and width.
+    """
+
+    imageShape: tuple[int, int, int] = (3, 32, 32)
+
+    def refuse(self, features: FeatureSpec) -> str | None:
+        """Why the columns are not such an image."""
+        wanted = math.prod(self.imageShape)
+        if features.width == wanted and not features.categorical:
+            return None
+        return (
+            f"found {features.width} numbers and {len(features.categorical)} columns of ids, expected {wanted} numbers, "
+            f"the pixels of imageShape {tuple(self.imageShape)}; name the column of pixels, or change imageShape"
+        )

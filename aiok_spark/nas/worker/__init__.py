@@ -1,0 +1,1 @@
+"""What runs where candidates are looked at: torch, and of ours no Spark side."""
