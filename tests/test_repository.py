@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "training": {"core", "kernels", "session", "data"},
     "models": {"core", "kernels", "session", "data", "feature", "training"},
     "tuning": {"core", "kernels", "session", "data", "feature", "training"},
-    "nas": {"core", "kernels", "session", "data", "feature", "training"},
+    "nas": {"core", "kernels", "session", "data", "feature", "training", "models"},  # parts of networks
     "inference": {"core", "kernels"},
     "flow": {"core", "data", "feature", "inference", "session", "training"},
     "testing": ANYTHING,
@@ -48,7 +48,13 @@ MAY_IMPORT = {
 # What runs where the rows are trained on: these need torch, and no stage.  Stages import them late, or only name them.
 # A subclass of torch's, scripts of torch, and what stands on libraries of extras: imported by who asks for them.
 NEEDS_TORCH = ("aiok_spark.data.torch_dataset", "aiok_spark.training.orca_compat", "aiok_spark.tuning.services.")
-WORKER_SIDE = ("aiok_spark.training.worker", "aiok_spark.models.networks")
+WORKER_SIDE = (
+    "aiok_spark.training.worker",
+    "aiok_spark.models.networks",
+    "aiok_spark.nas.networks",
+    "aiok_spark.nas.scores",
+    "aiok_spark.nas.worker",
+)
 KERNELS_STAND_ON = {"numpy", "pyarrow"} | sys.stdlib_module_names
 
 

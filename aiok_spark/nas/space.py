@@ -27,10 +27,11 @@ class ArchitectureSpace:
     ----------
     name : str
         In messages.
-    network : str
-        ``package.module:Name`` of the network's class, as ``TorchEstimator`` takes it: called with ``features`` and
-        ``outputs`` if its constructor has them, and with the arguments.  If it has a method ``stages``, that gives the
-        modules between which information and gradients are looked at, from the first to the last.
+    network : str or class
+        ``package.module:Name`` of the network's class, or a class of a notebook, as ``TorchEstimator`` takes it: called
+        with ``features`` and ``outputs`` if its constructor has them, and with the arguments.  If it has a method
+        ``stages``, that gives the modules between which information and gradients are looked at, from the first to the
+        last.
     scores : tuple of str
         What candidates are ranked by unless the user says otherwise.
     rows : int
@@ -52,7 +53,7 @@ class ArchitectureSpace:
     """
 
     name: ClassVar[str]
-    network: ClassVar[str]
+    network: ClassVar[Any]
     scores: ClassVar[tuple[str, ...]] = AZ_NAS
     rows: ClassVar[int] = 64
 

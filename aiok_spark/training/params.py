@@ -21,7 +21,7 @@ from aiok_spark.core.params import (
 from aiok_spark.core.stage import Stage
 from aiok_spark.training.engine import BACKENDS, FEEDS
 from aiok_spark.training.references import reference
-from aiok_spark.training.task import Group
+from aiok_spark.training.task import BINARY, MULTICLASS, REGRESSION, Group
 
 DENSE_OPTIMIZERS = ("adam", "adamw", "adagrad", "sgd")
 SPARSE_OPTIMIZERS = ("adagrad", "sgd", "sparseAdam")
@@ -151,6 +151,20 @@ class HasNumClasses(HasProbabilityCol):
     classWeights = param(
         "classWeights", "weights of the classes' rows, at least 0, one for each class; default none, 1", to_weights, []
     )
+
+
+class HasProblemType(Stage):
+    """Mixin for networks that serve any kind of label."""
+
+    problemType = param(
+        "problemType",
+        "what the label is: 'binary' (default), 'multiclass' or 'regression'",
+        one_of(BINARY, MULTICLASS, REGRESSION),
+        BINARY,
+    )
+
+    def _kind(self) -> str:
+        return self.getProblemType()
 
 
 class HasTraining(Stage):

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from aiok_spark.core.errors import ParamError
-from aiok_spark.core.params import one_of, param
+from aiok_spark.core.params import param
 from aiok_spark.training.estimator import GroupedStage, SteppedEstimator
 from aiok_spark.training.params import (
     HasAveraging,
     HasNumClasses,
     HasOptimizer,
+    HasProblemType,
     to_arguments,
     to_code,
     to_groups,
     to_loss,
 )
-from aiok_spark.training.task import BINARY, MULTICLASS, REGRESSION, Group
+from aiok_spark.training.task import Group
 from aiok_spark.training.user_code import CodeModel, HasCode
 
 
-class _TorchParams(HasCode, GroupedStage, HasNumClasses, HasOptimizer, HasAveraging):
+class _TorchParams(HasCode, HasProblemType, GroupedStage, HasNumClasses, HasOptimizer, HasAveraging):
     _code_params = ("module", "loss")
     module = param(
         "module",
@@ -28,12 +29,6 @@ class _TorchParams(HasCode, GroupedStage, HasNumClasses, HasOptimizer, HasAverag
         to_code,
     )
     moduleArgs = param("moduleArgs", "keyword arguments of module, as JSON has them; default none", to_arguments, {})
-    problemType = param(
-        "problemType",
-        "what the label is: 'binary' (default), 'multiclass' or 'regression'",
-        one_of(BINARY, MULTICLASS, REGRESSION),
-        BINARY,
-    )
     loss = param(
         "loss",
         "'auto' (default: the first of its kind), 'logLoss' or 'hinge' (binary), 'logLoss' (multiclass), 'squared', "
@@ -54,9 +49,6 @@ class _TorchParams(HasCode, GroupedStage, HasNumClasses, HasOptimizer, HasAverag
 
     def _arguments(self) -> dict[str, Any]:
         return self.getModuleArgs()
-
-    def _kind(self) -> str:
-        return self.getProblemType()
 
 
 class TorchModel(_TorchParams, CodeModel):

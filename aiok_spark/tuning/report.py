@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from aiok_spark.core.files import open_system
+from aiok_spark.core.page import table, write_page
 from aiok_spark.tuning.binding import BoundSpace
 from aiok_spark.tuning.objective import Metric, Objective, Trial
 
@@ -46,13 +46,8 @@ def write_report(path: str, title: str, trials: Sequence[Trial], space: BoundSpa
         raise ImportError(
             f"report: found no module {e.name}, expected the extra tuning; pip install 'aiok-spark[tuning]'"
         ) from e
-    system, place = open_system(path)
-    page = _page(title, list(_figures(trials, space, objective)), _table(trials, objective))
-    if folder := place.rpartition("/")[0]:
-        system.create_dir(folder, recursive=True)
-    with system.open_output_stream(place) as out:
-        out.write(page.encode())
-    return path
+    sections = [*_figures(trials, space, objective), ("Trials", _table(trials, objective))]
+    return write_page(path, title, sections)
 
 
 def _figures(trials: Sequence[Trial], space: BoundSpace, objective: Objective) -> Iterator[tuple[str, str]]:
@@ -108,29 +103,11 @@ def _value(i: int, metric: Metric, trial: Any) -> float:
 def _table(trials: Sequence[Trial], objective: Objective) -> str:
     best, names = objective.best(trials), list(dict.fromkeys(name for trial in trials for name in trial.values))
     head = ["trial", "state", *(metric.name for metric in objective.metrics), *names, "seconds", "error"]
-    lines = []
+    rows = []
     for trial in trials:
         metrics = [trial.metrics.get(metric.name) for metric in objective.metrics]
         values = [trial.values.get(name) for name in names]
-        told = [trial.number, trial.state, *metrics, *values, trial.facts.get("seconds"), trial.facts.get("error")]
-        mark = ' class="best"' if trial == best else ""
-        lines.append(f"<tr{mark}>" + "".join(f"<td>{html.escape(_text(cell))}</td>" for cell in told) + "</tr>")
-    return f"<table><tr>{''.join(f'<th>{html.escape(name)}</th>' for name in head)}</tr>{''.join(lines)}</table>"
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _page(title: str, figures: Sequence[tuple[str, str]], table: str) -> str:
-    parts = "".join(f"<h2>{html.escape(heading)}</h2>{figure}" for heading, figure in figures)
-    style = (
-        "body{font-family:sans-serif;margin:2em;max-width:1200px}table{border-collapse:collapse;font-size:smaller}"
-        "td,th{border:1px solid #ccc;padding:.2em .5em;text-align:right}.best{background:#dfd;font-weight:bold}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{style}</style></head><body><h1>{html.escape(title)}</h1>{parts}<h2>Trials</h2>{table}</body></html>"
-    )
+        rows.append(
+            [trial.number, trial.state, *metrics, *values, trial.facts.get("seconds"), trial.facts.get("error")]
+        )
+    return table(head, rows, next((i for i, trial in enumerate(trials) if trial == best), None))

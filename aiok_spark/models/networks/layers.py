@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -41,10 +42,10 @@ class Tables(nn.Embedding):
 
     def __init__(self, sizes: Sequence[int], dim: int) -> None:
         super().__init__(sum(sizes), dim, sparse=True)
-        starts = torch.tensor([0, *sizes[:-1]], dtype=torch.int64).cumsum(0)
-        self.register_buffer("first", starts, persistent=False)
+        starts = list(accumulate(sizes[:-1], initial=0))
+        self.register_buffer("first", torch.tensor(starts, dtype=torch.int64), persistent=False)
         with torch.no_grad():  # as in DLRM: the larger a column's table, the smaller its values
-            for start, size in zip(starts.tolist(), sizes, strict=True):
+            for start, size in zip(starts, sizes, strict=True):
                 self.weight[start : start + size].uniform_(-(size**-0.5), size**-0.5)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:

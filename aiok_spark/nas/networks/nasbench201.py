@@ -47,7 +47,9 @@ class CellNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.pixels = Pixels(imageShape)
-        self.stem = nn.Sequential(nn.Conv2d(imageShape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+        self.stem = nn.Sequential(
+            nn.Conv2d(imageShape[0], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
         parts: list[nn.Module] = []
         for stage in range(3):
             parts += [Halving(channels << (stage - 1))] if stage else []

@@ -6,6 +6,8 @@ network has Kaiming's first weights and reads normal noise; f_l is what its stag
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch.nn import functional as F
 
@@ -23,9 +25,11 @@ def expressivity(probe: Probe) -> float:
 
 
 def progressivity(probe: Probe) -> float:
-    """The least gain of entropy from a stage to the next (equation 3): the minimum of e_(l+1) - e_l."""
-    found = torch.tensor(_entropies(probe))
-    return float((found[1:] - found[:-1]).min())
+    """The least gain of entropy from a stage to the next (equation 3): the minimum of e_(l+1) - e_l.
+
+    NaN for a single stage.
+    """
+    return min((behind - before for before, behind in pairwise(_entropies(probe))), default=float("nan"))
 
 
 def _entropies(probe: Probe) -> list[float]:
@@ -50,7 +54,7 @@ def trainability(probe: Probe) -> float:
     """
     values, chance = probe.traced, probe.random("trainability")
     found = []
-    for before, behind in reversed(list(zip(values, values[1:], strict=False))):
+    for before, behind in reversed(list(pairwise(values))):
         if not behind.requires_grad:  # a stage that makes the same of everything
             return float("-inf")
         given = torch.randint(0, 2, behind.shape, generator=chance).to(behind.dtype) * 2 - 1

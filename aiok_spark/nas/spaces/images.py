@@ -27,6 +27,6 @@ class ImageSpace(ArchitectureSpace):
         if features.width == wanted and not features.categorical:
             return None
         return (
-            f"found {features.width} numbers and {len(features.categorical)} columns of ids, expected {wanted} numbers, "
-            f"the pixels of imageShape {tuple(self.imageShape)}; name the column of pixels, or change imageShape"
+            f"found {features.width} numbers and {len(features.categorical)} columns of ids, expected {wanted} "
+            f"numbers, the pixels of imageShape {tuple(self.imageShape)}; name their column, or change imageShape"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from aiok_spark.nas.worker.probe import batch
@@ -10,20 +11,24 @@ from aiok_spark.training.task import TrainTask
 from aiok_spark.training.worker.weights import build, forward
 
 
-def counts(task: TrainTask) -> dict[str, int]:
-    """Parameters that train, and floating-point operations of scoring a row.
-
-    Returns
-    -------
-    dict
-        ``params``, and ``flops`` as torch counts them: two for each product that is added up, in linear layers,
-        convolutions and attention.
-    """
+def sketched(task: TrainTask) -> nn.Module:
+    """The network with shapes and no numbers."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        network = build(task).eval()
-    params = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        return build(task).eval()
+
+
+def params_of(network: nn.Module) -> int:
+    """Numbers that train."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def flops_of(network: nn.Module, task: TrainTask) -> int:
+    """Floating-point operations of scoring a row by a network without numbers, as torch counts them.
+
+    Two for each product that is added up, in linear layers, convolutions and attention.
+    """
     inputs = {name: values.to("meta") for name, values in batch(task.features, 1, torch.Generator()).items()}
     counter = FlopCounterMode(display=False)
     with counter, torch.inference_mode():
         forward(network, inputs)
-    return {"params": params, "flops": counter.get_total_flops()}
+    return counter.get_total_flops()

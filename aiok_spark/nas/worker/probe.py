@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -44,15 +45,20 @@ class Probe:
         """A new network, with first weights of its own or by a rule for each module."""
         chance = self.random("weights")
         with torch.random.fork_rng(devices=[]):
-            made = build(_seeded(self.task, chance))
-        for module in made.modules() if weights else ():
-            weights(module, chance)
+            made = build(replace(self.task, seed=int(torch.randint(2**31, (), generator=chance))))
+        if weights is not None:
+            for module in made.modules():
+                weights(module, chance)
         return made
 
     @cached_property
     def inputs(self) -> Inputs:
         """Normal numbers and ids by chance, by name."""
         return batch(self.task.features, self.rows, self.random("inputs"))
+
+    def first(self, rows: int) -> Inputs:
+        """So many of the rows, for scores whose costs grow faster than they do."""
+        return {name: values[:rows] for name, values in self.inputs.items()}
 
     def forward(self, network: nn.Module, inputs: Inputs | None = None) -> torch.Tensor:
         """Values of the network for the rows, or for others."""
@@ -65,12 +71,6 @@ class Probe:
         with outputs_of(stages(network)) as made:
             self.forward(network)
         return made
-
-
-def _seeded(task: TrainTask, chance: torch.Generator) -> TrainTask:
-    from dataclasses import replace
-
-    return replace(task, seed=int(torch.randint(2**31, (), generator=chance)))
 
 
 def batch(features: FeatureSpec, rows: int, chance: torch.Generator) -> Inputs:
@@ -87,8 +87,9 @@ def batch(features: FeatureSpec, rows: int, chance: torch.Generator) -> Inputs:
 
 def stages(network: nn.Module) -> list[nn.Module]:
     """Modules between which information is followed: as the network says, or all that have weights."""
-    if hasattr(network, "stages"):
-        return list(network.stages())
+    named: Any = getattr(network, "stages", None)
+    if named is not None:
+        return list(named())
     return [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
 
 
@@ -129,8 +130,3 @@ def channels_last(values: torch.Tensor) -> torch.Tensor:
     if values.ndim == 4:  # [rows, channels, height, width]
         return values.movedim(1, -1).flatten(0, -2)
     return values.flatten(0, -2)
-
-
-def seconds_by_name(found: Mapping[str, float]) -> dict[str, float]:
-    """Rounded, for a journal."""
-    return {name: round(value, 4) for name, value in found.items()}

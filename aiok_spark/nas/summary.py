@@ -1,0 +1,124 @@
+"""What a search found: every candidate, their order, the front of score and latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiok_spark.nas.candidate import Candidate
+from aiok_spark.nas.engines import trade_offs
+from aiok_spark.nas.ranking import aggregated, front
+from aiok_spark.nas.scores import COUNTED
+from aiok_spark.training.task import TrainTask
+
+
+class SearchSummary:
+    """All candidates of a search; part of the model, saved with it.
+
+    Attributes
+    ----------
+    candidates : list of Candidate
+        As they came, illegal and failed ones with their reasons.
+    scores : list of str
+        What they are ranked by.
+    """
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._facts = facts
+        self.candidates = [Candidate(**told) for told in facts["candidates"]]
+        self.scores: list[str] = list(facts["names"])
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """All of it, as JSON has it."""
+        return self._facts
+
+    @property
+    def scored(self) -> list[Candidate]:
+        """Those that take part in the ranking, as they came."""
+        return [candidate for candidate in self.candidates if candidate.scored]
+
+    @property
+    def ranking(self) -> list[Candidate]:
+        """Those that were scored, the best first; of equal ones the smaller, then the earlier.
+
+        With the engine "pareto" the front of score and latency comes first, in the order of log(rank) of both added up:
+        so the winner is not the best of one of them alone, unless nothing else is near.
+        """
+        pool = self.scored
+        fitness = self._fitness(pool)
+        order = sorted(range(len(pool)), key=lambda i: (-fitness[i], pool[i].params or 0, pool[i].number))
+        if self._facts["engine"] == "pareto":
+            first = set(front(trade_offs(pool, self.scores)))
+            order = [i for i in order if i in first] + [i for i in order if i not in first]
+        return [pool[i] for i in order]
+
+    def _fitness(self, pool: list[Candidate]) -> list[float]:
+        if self._facts["engine"] != "pareto":
+            return aggregated([candidate.scores for candidate in pool], self.scores)
+        both = [{"score": score, "speed": speed} for score, speed in trade_offs(pool, self.scores)]
+        return aggregated(both, ("score", "speed"))
+
+    @property
+    def best(self) -> Candidate | None:
+        """The first of the ranking, if any was scored."""
+        found = self.ranking
+        return found[0] if found else None
+
+    @property
+    def paretoFront(self) -> list[Candidate]:
+        """Those that no other one beats in both score and latency, the best score first."""
+        pool = self.scored
+        return [pool[place] for place in front(trade_offs(pool, self.scores))]
+
+    def task_of(self, candidate: Candidate) -> TrainTask:
+        """What builds a candidate's network."""
+        task = TrainTask.from_json(self._facts["task"])
+        return replace(task, arguments=dict(candidate.arguments))
+
+    def toPandas(self) -> Any:
+        """Every candidate as a row, ranked ones first: its aggregate, all scores, counts, latency, state and reason."""
+        import pandas as pd
+
+        ranked = self.ranking
+        pool = self.scored
+        totals = dict(
+            zip(
+                (candidate.number for candidate in pool),
+                aggregated([candidate.scores for candidate in pool], self.scores),
+                strict=True,
+            )
+        )
+        rest = [candidate for candidate in self.candidates if not candidate.scored]
+        rows = [
+            {
+                "rank": rank if candidate.scored else None,
+                "candidate": candidate.number,
+                "aggregate": totals.get(candidate.number),
+                **{name: candidate.scores.get(name) for name in self.scores if name not in COUNTED},
+                "params": candidate.params,
+                "flops": candidate.flops,
+                "latency": candidate.latency,
+                "state": candidate.state,
+                "reason": candidate.reason,
+                "origin": candidate.origin,
+                "seconds": candidate.seconds,
+                **candidate.genes,
+            }
+            for rank, candidate in enumerate([*ranked, *rest], 1)
+        ]
+        return pd.DataFrame(rows)
+
+    def correlations(self) -> Any:
+        """Spearman's rank correlation of all scores, the aggregate and the counts, as a pandas DataFrame."""
+        table = self.toPandas()
+        columns = list(dict.fromkeys(["aggregate", *self.scores, "params", "flops", "latency"]))
+        # Ranks, then Pearson's: pandas' own way to Spearman's asks for scipy.
+        return table[table.state == "scored"][columns].dropna(axis=1, how="all").rank().corr()
+
+    def report(self, path: str) -> str:
+        """Write the search as an HTML page; gives the path."""
+        from aiok_spark.nas.report import write_report
+
+        return write_report(path, self)
