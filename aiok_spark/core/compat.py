@@ -137,7 +137,9 @@ def _send(spark: SparkSession, stream: bytes) -> str:
 
 
 def _from_bytes(stream: bytes) -> BatchFunction:
-    def give(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def give(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in rows:  # Spark does not use a worker again that leaves its input unread
+            pass
         yield from pa.ipc.open_stream(stream)
 
     return give

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from aiok_spark.nas.limits import Limits
 from aiok_spark.nas.worker import latency
@@ -62,6 +63,7 @@ class Question:
         """Rows of (number, arguments as JSON) to rows of (number, facts as JSON)."""
         threads = torch.get_num_threads()
         torch.set_num_threads(self.threads)
+        self._import()
         try:
             for batch in batches:
                 for number, arguments in zip(*(column.to_pylist() for column in batch.columns), strict=True):
@@ -70,6 +72,13 @@ class Question:
                     yield pa.RecordBatch.from_arrays(columns, ["number", "facts"])
         finally:
             torch.set_num_threads(threads)
+
+    def _import(self) -> None:
+        """Load what candidates need, before their time counts: an import that is cut off leaves a broken module."""
+        with FlopCounterMode(display=False):  # with a layer without numbers, torch loads its compiler, in seconds
+            torch.nn.Linear(1, 1, device="meta")(torch.zeros(1, 1, device="meta"))
+        for name in (self.task.network, *self.scores.values()):
+            resolve(name, self.task.live)
 
     def answer(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Facts: ``state`` ("scored", "illegal", "failed") with its ``reason``, counts, ``scores``, ``latency``."""
