@@ -24,6 +24,7 @@ NAMES = [
     "tuning",
     "tuned_rows",
     "tuners",
+    "nas",
     "end_to_end",
     "real_rows",
 ]

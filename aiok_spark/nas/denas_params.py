@@ -41,6 +41,8 @@ def _to_limits(value: Any) -> dict[str, list[float]]:
 class DENASParams(HasProblemType, GroupedStage, HasNumClasses, HasOptimizer):
     """What is searched, and how."""
 
+    _id_lists = True  # tokens
+
     searchSpace = param("searchSpace", "architectures to draw from, such as CtrSpace(); no default", _to_space)
     scores = param(
         "scores",

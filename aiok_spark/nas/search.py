@@ -22,7 +22,7 @@ from aiok_spark.nas.candidate import Candidate
 from aiok_spark.nas.engines import ENGINES, Engine
 from aiok_spark.nas.limits import Limits
 from aiok_spark.nas.scores import COUNTED, NAMED
-from aiok_spark.nas.space import ArchitectureSpace, key_of
+from aiok_spark.nas.space import ArchitectureSpace, Genes, key_of
 from aiok_spark.nas.summary import SearchSummary
 from aiok_spark.training.features import FeatureSpec
 from aiok_spark.training.references import reference
@@ -33,6 +33,7 @@ _TRIES = 2000  # for a candidate that is new and legal
 _HOPELESS = 32  # candidates that fail before any is scored
 _MORE = 8  # times as many are thought of, where most are illegal
 _DRAWS = 640  # candidates that are all illegal
+_GIVEN = 256  # candidates of a job, where they are all known
 _GRACE = 60.0  # seconds beyond the candidates' own, before a job is given up
 LATENCIES = ("none", "measured", "predicted")
 _ANSWER = pa.schema([("number", pa.int64()), ("facts", pa.string())])
@@ -109,8 +110,22 @@ class DENASSearch:
         TrainingError
             If no candidate can be scored; the first reason is in it.
         """
+        return self._prepared(spark, features, kind, classes).run()
+
+    def rank(
+        self,
+        spark: SparkSession,
+        genes: Sequence[Genes],
+        features: FeatureSpec,
+        kind: str = MULTICLASS,
+        classes: int = 2,
+    ) -> SearchSummary:
+        """Score and rank architectures that are given, in place of a search; as ``run`` otherwise."""
+        return self._prepared(spark, features, kind, classes).rank(genes)
+
+    def _prepared(self, spark: SparkSession, features: FeatureSpec, kind: str, classes: int) -> _Run:
         network, _ = reference(self.searchSpace.network)
-        return _Run(self, spark, TrainTask(network, features, kind, numClasses=classes)).run()
+        return _Run(self, spark, TrainTask(network, features, kind, numClasses=classes))
 
     def named_scores(self) -> dict[str, Any]:
         """Functions, or where they are, by name; ``params`` and ``flops``, which are counted, have none."""
@@ -186,6 +201,15 @@ class _Run:
                 self._tell(begun)
         finally:
             journal.close()
+        return self._summary()
+
+    def rank(self, genes: Sequence[Genes]) -> SearchSummary:
+        made = [
+            Candidate(number, one, self._space.arguments(one, self._task.features), "given")
+            for number, one in enumerate(genes, 1)
+        ]
+        for start in range(0, len(made), _GIVEN):
+            self._add(self._looked_at(made[start : start + _GIVEN]))
         return self._summary()
 
     def _about(self) -> dict[str, Any]:

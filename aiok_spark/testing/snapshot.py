@@ -6,7 +6,10 @@ from typing import Any
 
 from pyspark.ml.param import Params
 
+from aiok_spark.nas.space import ArchitectureSpace
 from aiok_spark.tuning.space import SearchSpace
+
+_VALUES = (str, int, float, bool, dict, set, tuple, SearchSpace, ArchitectureSpace)
 
 
 def params_of(stage: Params) -> dict[str, Any]:
@@ -38,4 +41,4 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_equal, a, b))
     # Only what prints and compares as a plain value does; of anything else, the object itself counts.
-    return type(a) is type(b) and isinstance(a, (str, int, float, bool, dict, set, tuple, SearchSpace)) and bool(a == b)
+    return type(a) is type(b) and isinstance(a, _VALUES) and bool(a == b)

@@ -121,6 +121,8 @@ class NetworkStage(HasHandleInvalid, HasPredictionCol, HasTraining):
 class GroupedStage(NetworkStage, HasFeatures):
     """A network stage whose Params name the columns by group: numbers and ids."""
 
+    _id_lists: ClassVar[bool] = False  # whether a column of ids may be arrays, as many ids in each row
+
     def _dense(self) -> list[str]:
         if self.getDenseCols() or self.getCategoricalCols():
             return self.getDenseCols()
@@ -147,7 +149,7 @@ class GroupedStage(NetworkStage, HasFeatures):
     def _output_fields(self, inputs: list[StructField]) -> list[StructField]:
         cut = self._dense_count(inputs)
         require_dense(self._label, inputs[:cut], self._dense_param())
-        require_ids(self._label, inputs[cut:])
+        require_ids(self._label, inputs[cut:], self._id_lists)
         return super()._output_fields(inputs)
 
 

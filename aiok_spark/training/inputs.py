@@ -38,15 +38,15 @@ def require_dense(label: str, fields: list[StructField], param: str = "denseCols
     )
 
 
-def require_ids(label: str, fields: list[StructField]) -> None:
-    """Raise ColumnTypeError unless every field is whole numbers, or StringIndexer's doubles."""
+def require_ids(label: str, fields: list[StructField], lists: bool = False) -> None:
+    """Raise ColumnTypeError unless every field is whole numbers, or StringIndexer's doubles; or lists of ids."""
     indexed = {f.name for f in fields if isinstance(f.dataType, FractionalType) and cardinality(f)}
     require(
         label,
         "categoricalCols",
         [f for f in fields if f.name not in indexed],
-        lambda t: isinstance(t, IntegralType),
-        "ids as whole numbers",
+        lambda t: isinstance(t.elementType if lists and isinstance(t, ArrayType) else t, IntegralType),
+        "ids as whole numbers" + (", or arrays of them" if lists else ""),
         "make them by Categorify, HashBuckets or StringIndexer, or name the column in denseCols if it is a measure",
     )
 

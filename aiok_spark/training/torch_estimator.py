@@ -23,6 +23,7 @@ from aiok_spark.training.user_code import CodeModel, HasCode
 
 class _TorchParams(HasCode, HasProblemType, GroupedStage, HasNumClasses, HasOptimizer, HasAveraging):
     _code_params = ("module", "loss")
+    _id_lists = True
     module = param(
         "module",
         "the network: a torch.nn.Module class, a function that makes one, or 'package.module:Name'; no default",
@@ -62,9 +63,10 @@ class TorchEstimator(_TorchParams, SteppedEstimator):
     """Train a torch module on the executors, rows fed by Arrow.
 
     The module's ``forward`` gets a tensor for each group of columns, by name: ``dense`` (float, [rows, numbers])
-    and ``categorical`` (integers, [rows, columns]).  It returns one logit a row (binary), a score for each class,
-    [rows, classes] (multiclass), or one number a row (regression).  If its constructor has an argument
-    ``features``, that is the ``FeatureSpec`` of the columns: their widths and table sizes.
+    and ``categorical`` (integers, [rows, ids]: one for each column, or as many as its arrays have).  It returns one
+    logit a row (binary), a score for each class, [rows, classes] (multiclass), or one number a row (regression).  If
+    its constructor has an argument ``features``, that is the ``FeatureSpec`` of the columns: their widths and table
+    sizes.
 
     Tables made with ``sparse=True`` are exchanged by the rows that a step touched, and have an optimizer of their own.
 

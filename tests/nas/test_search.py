@@ -111,7 +111,7 @@ def test_errors_of_all_candidates_are_told_by_the_first(spark):
 
 
 def test_a_candidate_that_ends_its_process_is_noted(spark):
-    found = run(spark, numCandidates=4, scores=[fatal], engine="random", seed=SEED_WITH_ONE)
+    found = run(spark, numCandidates=4, scores=[fatal], engine="random", seed=3)  # one of the first four
     assert len(found.scored) >= 4
     (failed,) = [candidate for candidate in found.candidates if candidate.state == "failed"]
     assert failed.arguments["edges"][0] == "none"
