@@ -13,37 +13,46 @@ from benchmarks import real_data, table
 from benchmarks.process import Facts, facts_of
 
 SEEDS, SECONDS = 5, 120.0  # of each search
+SEARCHES = {  # all with the advisor's space
+    "random": {"service": "random"},
+    "optuna": {"service": "optuna"},
+    "optuna, median": {"service": "optuna", "pruner": "median"},
+}
 _STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # 97.5 % quantile, by degrees of freedom
 
 
 def main(rows: int | None, quick: bool) -> None:
     """Tune a DLRM on each data set, in turns with random search."""
     seeds, seconds = (2, 600.0) if quick else (SEEDS, SECONDS)
+    ways = ["random", "optuna"] if quick else list(SEARCHES)
     table.heading("tuned_rows", spark=pyspark.__version__, seeds=seeds, seconds=seconds)
     print(
         "   A DLRM as `advise` has it: Params of its own, the advisor's, and those of searches that learn and measure"
     )
-    print("   on the training rows alone, two trials at a time. AUC on the test rows, mean of the seeds.")
+    print(
+        "   on the training rows alone, two trials at a time, without or with the median pruner. AUC on the test rows,"
+    )
+    print("   mean of the seeds.")
     for name, (file, _) in list(real_data.NAMED.items())[: 1 if quick else None]:
         if not (real_data.DATA / file).exists():
             print(f"\n  {name}: NOT RUN, found no {file}, which is not part of this repository")
             continue
         found: dict[str, list[Facts]] = {}
-        for facts in facts_of(contend, data=name, seeds=seeds, seconds=seconds, trials=2 if quick else 10_000):
+        for facts in facts_of(
+            contend, data=name, seeds=seeds, seconds=seconds, trials=2 if quick else 10_000, ways=ways
+        ):
             found.setdefault(facts["way"], []).append(facts)
         lines = []
-        searched = [facts["auc"] for facts in found["optuna"]]
+        searched = {way: [facts["auc"] for facts in found[way]] for way in ways if way != "random"}
         for way, told in found.items():
             aucs = [facts["auc"] for facts in told]
             trials = f"{mean(facts['trials'] for facts in told):.0f}" if "trials" in told[0] else ""
             row = [way, trials, f"{mean(aucs):.4f}", f"{stdev(aucs):.4f}"]
-            if way == "optuna":
-                row += ["", ""]
-            else:
-                low, high = _interval([ours - theirs for ours, theirs in zip(searched, aucs, strict=True)])
-                row += [f"[{low:+.4f}, {high:+.4f}]", "better" if low > 0 else "not shown to be better"]
+            for ours in searched.values():
+                apart = [one - other for one, other in zip(ours, aucs, strict=True)]
+                row.append("" if ours == aucs else "[{:+.4f}, {:+.4f}]".format(*_interval(apart)))
             lines.append(row)
-        header = ["", "trials", "AUC", "s.d.", "optuna less it, 95 %", "optuna"]
+        header = ["", "trials", "AUC", "s.d.", *(f"{way} less it, 95 %" for way in searched)]
         table.show(name, header, lines)
         for way, told in found.items():
             scores = ", ".join(f"{facts['auc']:.4f}" for facts in told)
@@ -56,7 +65,7 @@ def _interval(apart: list[float]) -> tuple[float, float]:
     return mean(apart) - half, mean(apart) + half
 
 
-def contend(data: str, seeds: int, seconds: float, trials: int) -> Iterator[Facts]:
+def contend(data: str, seeds: int, seconds: float, trials: int, ways: list[str]) -> Iterator[Facts]:
     """Areas under the ROC curve of all ways, seed by seed; which search goes first changes."""
     from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
@@ -76,10 +85,9 @@ def contend(data: str, seeds: int, seconds: float, trials: int) -> Iterator[Fact
         yield {"way": "Params of its own", "auc": measured(DLRMClassifier(**common, seed=seed).fit(rows.train))}
         advised = advice.estimator(verbose=False).getEstimator()
         yield {"way": "the advisor's", "auc": measured(advised.fit(rows.train))}
-        services = ["random", "optuna"]
-        for service in services if seed % 2 else services[::-1]:
+        for way in ways if seed % 2 else ways[::-1]:
             tuned = advice.estimator(
-                service=service, seed=seed, numTrials=trials, maxSeconds=seconds, parallelism=2, verbose=False
+                **SEARCHES[way], seed=seed, numTrials=trials, maxSeconds=seconds, parallelism=2, verbose=False
             )
             model = tuned.fit(rows.train)
-            yield {"way": service, "auc": measured(model), "trials": len(model.trials)}
+            yield {"way": way, "auc": measured(model), "trials": len(model.trials)}
