@@ -1,7 +1,8 @@
 """Values by sigoptlite, SigOpt's engine within this process.
 
-What it lacks is added here: several trials at a time (each that runs counts as one that gave what the middle one of
-those that ended gave, a "constant liar"), what earlier processes learned (from the journal), and checks of bounds.
+What it lacks is added here: several trials at a time (each that runs counts as one that gave what the model expects of
+it, a "kriging believer": a constant in its place drives the next ones away from the best), what earlier processes learned
+(from the journal), and checks of bounds.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from statistics import median
 from typing import Any
 
 import numpy as np
+from libsigopt.aux.adapter_info_containers import PointsContainer
+from libsigopt.views.rest.gp_next_points_categorical import GpNextPointsCategorical
 from sigoptlite.broker import Broker
 from sigoptlite.builders import LocalExperimentBuilder
+from sigoptlite.sources import BaseOptimizationSource, GPSource, RandomSearchSource, SPESource
 
 from aiok_spark.tuning.binding import Values
 from aiok_spark.tuning.journal import Journal
@@ -32,9 +35,7 @@ class SigoptliteService:
 
     def __init__(self, search: Search, journal: Journal) -> None:
         self._search = search
-        self._experiment = LocalExperimentBuilder(experiment(search, "sigoptlite"))
-        self._seen: list[dict[str, Any]] = []
-        self._hyperparameters: Any = None
+        self._broker = Broker(LocalExperimentBuilder(experiment(search, "sigoptlite")))
         self._refused = 0
         for trial in journal.trials.values():
             if trial.ended:
@@ -44,40 +45,33 @@ class SigoptliteService:
         """Values for a trial."""
         with self._seeded(number), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            broker = Broker(self._experiment)
-            broker.hyperparameters = self._hyperparameters
-            for seen in [*self._seen, *self._lies(running)]:
-                broker.create_observation(**seen)
-            points = broker.create_suggestion().assignments
-            self._hyperparameters = broker.hyperparameters
+            points = self._source(running).get_suggestion(self._broker.observations).assignments
         return self._search.space.counting(lambda dimension: _clipped(points[dimension.name], dimension.axis)), ""
+
+    def _source(self, running: Sequence[Trial]) -> BaseOptimizationSource:
+        """What the broker would ask, told of the trials that run."""
+        broker = self._broker
+        if broker.use_random:
+            return RandomSearchSource(broker.experiment)
+        beside = [assignments(self._search, trial.values) for trial in running]
+        if broker.use_spe:
+            return _Parzen(broker.experiment, beside)
+        source = _Gaussian(broker.experiment, beside)
+        broker.hyperparameters = source.update_hyperparameters(broker.observations, broker.hyperparameters)
+        return source
 
     def observe(self, trial: Trial) -> None:
         """Keep it, for the next choice."""
-        told: dict[str, Any] = {"assignments": assignments(self._search, trial.values)}
-        if trial.state == "done":
-            told["values"] = evaluations(self._search, trial)
-        else:
-            told["failed"] = True
-        self._seen.append(told)
+        told = {"values": evaluations(self._search, trial)} if trial.state == "done" else {"failed": True}
+        self._broker.create_observation(assignments=assignments(self._search, trial.values), **told)
 
     def refuse(self, values: Values, token: str) -> None:
         """Count it as a failure."""
         self._refused += 1
-        self._seen.append({"assignments": assignments(self._search, values), "failed": True})
+        self._broker.create_observation(assignments=assignments(self._search, values), failed=True)
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def _lies(self, running: Sequence[Trial]) -> list[dict[str, Any]]:
-        done = [seen["values"] for seen in self._seen if "values" in seen]
-        if not done:
-            return []
-        middle = [
-            {"name": one["name"], "value": median(values[i]["value"] for values in done)}
-            for i, one in enumerate(done[0])
-        ]
-        return [{"assignments": assignments(self._search, t.values), "values": list(middle)} for t in running]
 
     @contextmanager
     def _seeded(self, number: int) -> Iterator[None]:
@@ -91,6 +85,48 @@ class SigoptliteService:
             finally:
                 random.setstate(before)
                 np.random.set_state(numpy_before)
+
+
+class _Beside(BaseOptimizationSource):
+    """A source that tells the engine of the trials that run."""
+
+    def __init__(self, experiment: Any, running: Sequence[dict[str, Any]]) -> None:
+        super().__init__(experiment)
+        self._running = running
+
+    def call_libsigopt_views(self, view_endpoint: Any, view_input: dict[str, Any]) -> Any:
+        if self._running and "points_being_sampled" in view_input:
+            points = [self.get_point_from_assignments(self.experiment, each) for each in self._running]
+            view_input = {**view_input, "points_being_sampled": PointsContainer(points=np.array(points))}
+            if view_endpoint is GpNextPointsCategorical:
+                view_endpoint, view_input = _Believing, {**view_input, "parallelism": "kriging believer"}
+        return super().call_libsigopt_views(view_endpoint, view_input)
+
+
+class _Gaussian(_Beside, GPSource):
+    """By a Gaussian process."""
+
+
+class _Parzen(_Beside, SPESource):
+    """By SigOpt's Parzen estimators, for many dimensions or trials."""
+
+
+class _Believing(GpNextPointsCategorical):
+    """Trials that run have what the process expects of them (Ginsbourger et al., 2010, section 4.1)."""
+
+    def form_single_gaussian_process(
+        self, points: Any, values: Any, variances: Any, lie: Any, hyperparameters: Any
+    ) -> Any:
+        known = super().form_single_gaussian_process(points, values, variances, lie, hyperparameters)
+        running = self.one_hot_points_being_sampled_points
+        believed = known.compute_mean_of_points(running)
+        return super().form_single_gaussian_process(
+            np.vstack([points, running]),
+            np.append(values, believed),
+            np.append(variances, np.zeros(len(running))),
+            lie,
+            hyperparameters,
+        )
 
 
 def open_service(name: str, search: Search, journal: Journal) -> Service:
