@@ -26,10 +26,9 @@ def main(rows: int | None, quick: bool) -> None:
     if not DATA.exists():
         print(f"   NOT RUN, found no {DATA.name}, which is not part of this repository")
         return
-    count, peers, share = (rows or 12, 1, 8) if quick else (rows or 1000, PEERS, SHARE)
+    count, peers, share = (rows or 4, 1, 2) if quick else (rows or 1000, PEERS, SHARE)
     print("   Networks of NAS-Bench-201 with their CIFAR-10 test accuracies, scored on noise, none of them trained.")
-    (found,) = facts_of(ranked, count=count, scores=[])
-    (beside,) = facts_of(ranked, count=count, scores=OTHERS)
+    found, beside = facts_of(ranked, count=count)
     lines = [["DENASSearch's aggregate", *found["aggregate"], table.verdict(found["aggregate"][0], SPEARMAN)]]
     lines += [[f"  {name}", *pair, ""] for name, pair in found["alone"].items()]
     lines += [[name, *pair, ""] for name, pair in beside["alone"].items()]
@@ -70,18 +69,22 @@ def _rank(spark: Any, rows: list[dict[str, str]], scores: list[str]) -> Any:
     return search.rank(spark, [genes_of(row["arch_str"]) for row in rows], features, classes=10)
 
 
-def ranked(count: int, scores: list[str]) -> Iterator[Facts]:
-    """Rank correlations of the aggregate and of each score, and the mean CPU-seconds of a candidate."""
+def ranked(count: int) -> Iterator[Facts]:
+    """Of the space's own scores and then of others: rank correlations, and the mean CPU-seconds of a candidate."""
     from benchmarks.session import open_session
 
-    rows = _known(count)
-    found = _rank(open_session(), rows, scores)
+    rows, spark = _known(count), open_session()
+    for scores in ([], list(OTHERS)):
+        yield _told(_rank(spark, rows, scores), rows)
+
+
+def _told(found: Any, rows: list[dict[str, str]]) -> Facts:
     shown = found.toPandas()
     if len(shown) != len(rows) or (shown.state != "scored").any():
         raise RuntimeError(f"not all were scored: {shown.state.value_counts().to_dict()}")
     shown = shown.set_index("candidate").sort_index()
     accuracy = [float(row["cifar10_test_acc"]) for row in rows]
-    yield {
+    return {
         "aggregate": _alike(shown["aggregate"], accuracy),
         "alone": {name: _alike(shown[name], accuracy) for name in found.scores},
         "params": _alike(shown["params"], accuracy),

@@ -92,6 +92,18 @@ def test_it_learns(name):
     assert min(found) < np.median(chance)
 
 
+@pytest.mark.parametrize("name", ["optuna", "sigoptlite"])
+def test_trials_that_run_do_not_drive_the_next_ones_away_from_the_best(name):
+    """Four at a time, in a narrow bowl: a constant in the place of a result would make a wall around its middle."""
+    cube = BoundSpace(tuple(Dimension(f"m.{axis}", "float", 0.0, 1.0) for axis in "xyz"), (), {})
+
+    def bowl(values):
+        return {"loss": 1 - math.exp(-8 * sum((value - 0.35) ** 2 for value in values.values()))}
+
+    found = [t.metrics["loss"] for t in tried(name, search(36, 4, space=cube), measure=bowl, failing=99)]
+    assert min(found) < 0.002
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_the_same_seed_chooses_the_same(name):
     values = [[dict(trial.values) for trial in tried(name, search(10, seed=seed))] for seed in (5, 5, 6)]

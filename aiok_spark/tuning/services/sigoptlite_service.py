@@ -1,8 +1,8 @@
 """Values by sigoptlite, SigOpt's engine within this process.
 
 What it lacks is added here: several trials at a time (each that runs counts as one that gave what the model expects of
-it, a "kriging believer": a constant in its place drives the next ones away from the best), what earlier processes learned
-(from the journal), and checks of bounds.
+it, a "kriging believer": a constant in its place drives the next ones away from the best), what earlier processes
+learned (from the journal), and checks of bounds.
 """
 
 from __future__ import annotations
