@@ -106,6 +106,7 @@ class DENASEstimator(DENASParams, SteppedEstimator):
             "latency",
             "latencyRows",
             "scoreRows",
+            "generationSize",
             "candidateSeconds",
             "candidateMemory",
             "seed",

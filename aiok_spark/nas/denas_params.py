@@ -87,6 +87,12 @@ class DENASParams(HasProblemType, GroupedStage, HasNumClasses, HasOptimizer):
     scoreRows = param(
         "scoreRows", "rows that scores look at, from 2; default 0, as many as the space says", at_least(0), 0
     )
+    generationSize = param(
+        "generationSize",
+        "candidates that are thought of at once, and so tasks that can run side by side, from 1; default 32",
+        at_least(1),
+        32,
+    )
     candidateSeconds = param(
         "candidateSeconds", "seconds that a candidate may take to be scored, above 0; default 60", to_positive, 60.0
     )

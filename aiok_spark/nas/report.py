@@ -58,7 +58,8 @@ def _figures(found: SearchSummary, ranked: Any) -> Iterator[tuple[str, Any]]:
         return figure
 
     if ranked["latency"].notna().any():
-        figure = points("latency", "milliseconds")
+        about = found.facts["latency"]
+        figure = points("latency", "milliseconds of {rows} rows in {threads} threads, {how}".format(**about))
         edge = sorted((c.latency or 0.0, c.number) for c in found.paretoFront)
         totals = dict(zip(ranked["candidate"], ranked["aggregate"], strict=True))
         line = go.Scatter(x=[x for x, _ in edge], y=[totals[n] for _, n in edge], mode="lines+markers", name="front")

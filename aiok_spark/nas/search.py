@@ -28,7 +28,6 @@ from aiok_spark.training.features import FeatureSpec
 from aiok_spark.training.references import reference
 from aiok_spark.training.task import MULTICLASS, TrainTask
 
-GENERATION = 32  # candidates that are thought of at once, however many slots there are
 _TRIES = 2000  # for a candidate that is new and legal
 _HOPELESS = 32  # candidates that fail before any is scored
 _MORE = 8  # times as many are thought of, where most are illegal
@@ -63,6 +62,8 @@ class DENASSearch:
         Rows of a call whose latency is asked for.
     scoreRows : int
         Rows that scores look at; 0 for the space's own number.
+    generationSize : int
+        Candidates that are thought of at once; the same search on any cluster has the same number.
     candidateSeconds, candidateMemory : float, int
         Seconds, and megabytes more than the process has, that a candidate may take; 0 megabytes for no limit.
     seed : int
@@ -90,6 +91,7 @@ class DENASSearch:
     latency: str = "none"
     latencyRows: int = 1
     scoreRows: int = 0
+    generationSize: int = 32
     candidateSeconds: float = 60.0
     candidateMemory: int = 4096
     seed: int = 0
@@ -215,7 +217,7 @@ class _Run:
     def _about(self) -> dict[str, Any]:
         """What makes a journal this search's."""
         search, task = self._search, self._task.to_json()
-        kept = ("engine", "latency", "latencyRows", "seed")
+        kept = ("engine", "latency", "latencyRows", "generationSize", "seed")
         return {
             "space": self._space.to_json(),
             **{name: task[name] for name in ("features", "kind", "numClasses")},
@@ -224,6 +226,10 @@ class _Run:
             "rows": self._rows(),
             **{name: getattr(search, name) for name in kept},
         }
+
+    def _threads(self) -> int:
+        """Of a task."""
+        return int(self._spark.conf.get("spark.task.cpus", "1") or 1)
 
     def _rows(self) -> int:
         return self._search.scoreRows or self._space.rows
@@ -240,7 +246,7 @@ class _Run:
     def _generation(self) -> list[Candidate]:
         """New candidates, by the same chance however many slots there are."""
         search, scored = self._search, self._scored()
-        wanted = min(GENERATION, search.numCandidates - len(scored))
+        wanted = min(search.generationSize, search.numCandidates - len(scored))
         if self._pool:  # enough that so many should be legal
             wanted = math.ceil(wanted * min(_MORE, len(self._pool) / max(1, len(scored))))
         propose, first = self._engine.ready(scored), len(self._pool)
@@ -283,7 +289,7 @@ class _Run:
             search.latencyRows,
             search.candidateSeconds,
             search.candidateMemory,
-            int(spark.conf.get("spark.task.cpus", "1") or 1),
+            self._threads(),
             search.seed,
         )
         rows = pa.table(
@@ -330,7 +336,7 @@ class _Run:
             "task": self._task.to_json(),
             "engine": self._search.engine,
             "names": list(self._names),
-            "latency": self._search.latency,
+            "latency": {"how": self._search.latency, "rows": self._search.latencyRows, "threads": self._threads()},
             "candidates": [asdict(candidate) for candidate in self._pool],
         }
         return SearchSummary(facts)
