@@ -25,6 +25,7 @@ NAMES = [
     "tuned_rows",
     "tuners",
     "nas",
+    "nas_ctr",
     "end_to_end",
     "real_rows",
 ]

@@ -50,7 +50,7 @@ def main(rows: int | None, quick: bool) -> None:
             row = [way, trials, f"{mean(aucs):.4f}", f"{stdev(aucs):.4f}"]
             for ours in searched.values():
                 apart = [one - other for one, other in zip(ours, aucs, strict=True)]
-                row.append("" if ours == aucs else "[{:+.4f}, {:+.4f}]".format(*_interval(apart)))
+                row.append("" if ours == aucs else "[{:+.4f}, {:+.4f}]".format(*interval(apart)))
             lines.append(row)
         header = ["", "trials", "AUC", "s.d.", *(f"{way} less it, 95 %" for way in searched)]
         table.show(name, header, lines)
@@ -59,7 +59,7 @@ def main(rows: int | None, quick: bool) -> None:
             print(f"  {way}, by seed: {scores}")
 
 
-def _interval(apart: list[float]) -> tuple[float, float]:
+def interval(apart: list[float]) -> tuple[float, float]:
     """Student's, of the mean of differences between pairs."""
     half = _STUDENT[len(apart) - 1] * stdev(apart) / math.sqrt(len(apart))
     return mean(apart) - half, mean(apart) + half
