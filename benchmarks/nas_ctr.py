@@ -12,21 +12,21 @@ from benchmarks import real_data, table
 from benchmarks.process import Facts, facts_of
 from benchmarks.tuned_rows import interval
 
-TRAINED, SEEDS, CANDIDATES, TOP = 40, 5, 200, 3
+TRAINED, SEEDS, CANDIDATES, TOP, EPOCHS = 40, 5, 200, 3, 5
 SHARE = 0.5  # of the DLRM's parameters, at most
-TRAINING = {"optimizer": "adagrad", "learningRate": 0.02, "epochs": 5, "batchSize": 512, "numWorkers": 1}
+TRAINING = {"optimizer": "adagrad", "learningRate": 0.02, "batchSize": 512, "numWorkers": 1}
 
 
 def main(rows: int | None, quick: bool) -> None:
     """Both questions on each data set."""
-    trained, seeds, candidates = (4, 2, 8) if quick else (TRAINED, SEEDS, CANDIDATES)
+    trained, seeds, candidates, epochs = (3, 2, 4, 1) if quick else (TRAINED, SEEDS, CANDIDATES, EPOCHS)
     table.heading("nas_ctr", spark=pyspark.__version__, trained=trained, seeds=seeds, candidates=candidates)
     for name, (file, _) in list(real_data.NAMED.items())[: 1 if quick else None]:
         if not (real_data.DATA / file).exists():
             print(f"\n  {name}: NOT RUN, found no {file}, which is not part of this repository")
             continue
-        _show_correlation(name, facts_of(correlated, data=name, count=trained))
-        _show_found(name, facts_of(found, data=name, seeds=seeds, candidates=candidates))
+        _show_correlation(name, facts_of(correlated, data=name, count=trained, epochs=epochs))
+        _show_found(name, facts_of(found, data=name, seeds=seeds, candidates=candidates, epochs=epochs))
 
 
 def _show_correlation(name: str, told: list[Facts]) -> None:
@@ -62,7 +62,7 @@ def _rows(data: str) -> Any:
     return real_data.NAMED[data][1](open_session())
 
 
-def correlated(data: str, count: int) -> Iterator[Facts]:
+def correlated(data: str, count: int, epochs: int) -> Iterator[Facts]:
     """Scores of networks drawn by chance, and the AUC that each reaches on a quarter of the training rows."""
     import random
 
@@ -81,14 +81,19 @@ def correlated(data: str, count: int) -> Iterator[Facts]:
     shown = ranked.toPandas().set_index("candidate")
     for candidate in ranked.candidates:
         net = TorchEstimator(
-            module=space.network, moduleArgs=dict(candidate.arguments), **rows.inputs, **TRAINING, verbose=False
+            module=space.network,
+            moduleArgs=dict(candidate.arguments),
+            **rows.inputs,
+            **TRAINING,
+            epochs=epochs,
+            verbose=False,
         )
         auc = BinaryClassificationEvaluator().evaluate(net.fit(train).transform(validation))
         names = list(dict.fromkeys(["aggregate", *ranked.scores, "params"]))
         yield {"auc": auc, **{name: float(shown.loc[candidate.number, name]) for name in names}}
 
 
-def found(data: str, seeds: int, candidates: int) -> Iterator[Facts]:
+def found(data: str, seeds: int, candidates: int, epochs: int) -> Iterator[Facts]:
     """The DLRM with its own layers, and what a search finds with half of its parameters; both trained alike."""
     from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
@@ -101,7 +106,7 @@ def found(data: str, seeds: int, candidates: int) -> Iterator[Facts]:
         return sum(p.numel() for p in model.network().parameters())
 
     for seed in range(seeds):
-        same = {**rows.inputs, **TRAINING, "seed": seed, "verbose": False}
+        same = {**rows.inputs, **TRAINING, "epochs": epochs, "seed": seed, "verbose": False}
         dlrm = DLRMClassifier(**same).fit(rows.train)
         yield {"way": "DLRM", "auc": auc.evaluate(dlrm.transform(rows.test)), "params": size(dlrm)}
         search = DENASEstimator(
