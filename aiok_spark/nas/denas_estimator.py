@@ -94,14 +94,16 @@ class DENASEstimator(DENASParams, SteppedEstimator):
             )
         if self.getScoreRows() == 1:
             raise ParamError(f"{self._label}: scoreRows: found 1, expected 0 or at least 2; change it")
-        self._search().checked_limits()
-        self._search().named_scores()
+        search = self._search()
+        search.checked_limits()
+        search.named_scores()
 
     def _search(self) -> DENASSearch:
         same = (
             "searchSpace",
             "scores",
             "numCandidates",
+            "maxSeconds",
             "limits",
             "latency",
             "latencyRows",
@@ -110,13 +112,12 @@ class DENASEstimator(DENASParams, SteppedEstimator):
             "candidateSeconds",
             "candidateMemory",
             "seed",
+            "journalPath",
             "verbose",
         )
         return DENASSearch(
             **{name: self.getOrDefault(name) for name in same},
             engine=self.getSearchEngine(),
-            maxSeconds=self.getOrDefault("maxSeconds"),
-            journalPath=self.getOrDefault("journalPath"),
             label=self._label,
         )
 

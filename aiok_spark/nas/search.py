@@ -23,12 +23,12 @@ from aiok_spark.nas.engines import ENGINES, Engine
 from aiok_spark.nas.limits import Limits
 from aiok_spark.nas.scores import COUNTED, NAMED
 from aiok_spark.nas.space import ArchitectureSpace, Genes, key_of
-from aiok_spark.nas.summary import SearchSummary
+from aiok_spark.nas.summary import SearchSummary, ranked
 from aiok_spark.training.features import FeatureSpec
 from aiok_spark.training.references import reference
 from aiok_spark.training.task import MULTICLASS, TrainTask
 
-_TRIES = 2000  # for a candidate that is new and legal
+_TRIES = 2000  # for candidates that are new
 _HOPELESS = 32  # candidates that fail before any is scored
 _MORE = 8  # times as many are thought of, where most are illegal
 _DRAWS = 640  # candidates that are all illegal
@@ -193,7 +193,7 @@ class _Run:
             while len(self._scored()) < search.numCandidates and time.monotonic() < end:
                 made = self._generation()
                 if not made:
-                    self._say(f"no other legal candidate was found in {_TRIES} tries")
+                    self._say(f"no other candidate was found in {_TRIES} tries")
                     break
                 found = self._looked_at(made)
                 # One line for all, so that a search that goes on has whole generations, and thinks as it would have.
@@ -342,10 +342,10 @@ class _Run:
         return SearchSummary(facts)
 
     def _tell(self, begun: float) -> None:
-        summary = self._summary()
-        best = summary.best
+        scored = self._scored()
+        best = next(iter(ranked(scored, self._names, self._search.engine)), None)
         self._say(
-            f"{len(self._scored())} of {self._search.numCandidates} candidates after {time.monotonic() - begun:.0f} s"
+            f"{len(scored)} of {self._search.numCandidates} candidates after {time.monotonic() - begun:.0f} s"
             + (f"; best so far {best.number}: {best.params:,} parameters, {best.arguments}" if best else "")
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,19 +46,7 @@ class SearchSummary:
         With the engine "pareto" the front of score and latency comes first, in the order of log(rank) of both added up:
         so the winner is not the best of one of them alone, unless nothing else is near.
         """
-        pool = self.scored
-        fitness = self._fitness(pool)
-        order = sorted(range(len(pool)), key=lambda i: (-fitness[i], pool[i].params or 0, pool[i].number))
-        if self._facts["engine"] == "pareto":
-            first = set(front(trade_offs(pool, self.scores)))
-            order = [i for i in order if i in first] + [i for i in order if i not in first]
-        return [pool[i] for i in order]
-
-    def _fitness(self, pool: list[Candidate]) -> list[float]:
-        if self._facts["engine"] != "pareto":
-            return aggregated([candidate.scores for candidate in pool], self.scores)
-        both = [{"score": score, "speed": speed} for score, speed in trade_offs(pool, self.scores)]
-        return aggregated(both, ("score", "speed"))
+        return ranked(self.scored, self.scores, self._facts["engine"])
 
     @property
     def best(self) -> Candidate | None:
@@ -81,7 +69,7 @@ class SearchSummary:
         """Every candidate as a row, ranked ones first: its aggregate, all scores, counts, latency, state and reason."""
         import pandas as pd
 
-        ranked = self.ranking
+        ranking = self.ranking
         pool = self.scored
         totals = dict(
             zip(
@@ -106,7 +94,7 @@ class SearchSummary:
                 "seconds": candidate.seconds,
                 **candidate.genes,
             }
-            for rank, candidate in enumerate([*ranked, *rest], 1)
+            for rank, candidate in enumerate([*ranking, *rest], 1)
         ]
         return pd.DataFrame(rows)
 
@@ -122,3 +110,14 @@ class SearchSummary:
         from aiok_spark.nas.report import write_report
 
         return write_report(path, self)
+
+
+def ranked(pool: list[Candidate], names: Sequence[str], engine: str) -> list[Candidate]:
+    """Candidates that were scored, as ``SearchSummary.ranking`` has them."""
+    fitness, first = aggregated([candidate.scores for candidate in pool], names), set(range(len(pool)))
+    if engine == "pareto":
+        both = trade_offs(pool, names)
+        fitness = aggregated([{"score": score, "speed": speed} for score, speed in both], ("score", "speed"))
+        first = set(front(both))
+    order = sorted(range(len(pool)), key=lambda i: (i not in first, -fitness[i], pool[i].params or 0, pool[i].number))
+    return [pool[i] for i in order]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +20,6 @@ from aiok_spark.nas.worker.limited import OverTimeError, is_memory, limited
 from aiok_spark.nas.worker.probe import Probe
 from aiok_spark.training.references import resolve
 from aiok_spark.training.task import TrainTask
-
-Score = Callable[[Probe], float]
 
 
 @dataclass(frozen=True)

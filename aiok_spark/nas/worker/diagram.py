@@ -9,10 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from aiok_spark.nas.worker.counting import params_of, sketched
-from aiok_spark.nas.worker.probe import batch
+from aiok_spark.nas.worker.counting import params_of, run_sketch, sketched
 from aiok_spark.training.task import TrainTask
-from aiok_spark.training.worker.weights import forward
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,7 @@ def boxes(task: TrainTask) -> list[Box]:
 
     for name, module in _parts(network, ""):
         module.register_forward_hook(lambda m, _given, out, name=name: note(name, m, out))
-    inputs = {name: values.to("meta") for name, values in batch(task.features, 1, torch.Generator()).items()}
-    with torch.inference_mode():
-        forward(network, inputs)
+    run_sketch(network, task)
     return made
 
 
