@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from aiok_spark._lazy import importer
 from aiok_spark._version import __version__
 
 if TYPE_CHECKING:
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "load", "register", "ship"]
 
-_HOMES = {"load": "persistence", "register": "allow", "ship": "ship"}
+_HOMES = {"load": "core.persistence", "register": "core.allow", "ship": "core.ship"}
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for, so that ``import aiok_spark`` costs nothing (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'aiok_spark' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"aiok_spark.core.{_HOMES[name]}"), name)
+__getattr__ = importer("aiok_spark", _HOMES)

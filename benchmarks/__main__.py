@@ -26,6 +26,7 @@ NAMES = [
     "tuners",
     "nas",
     "nas_ctr",
+    "nas_trained",
     "end_to_end",
     "real_rows",
 ]

@@ -9,7 +9,7 @@ from pyspark.ml import Pipeline
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from aiok_spark.feature import Categorify, LogTransform
+from aiok_spark.feature import Categorify, Clip, FillMissing, LogTransform
 from benchmarks.adult import NUMBERS, TEXTS, read_adult
 
 DATA = Path(__file__).parents[2] / "shared/data"
@@ -55,10 +55,33 @@ def frappe(spark: SparkSession) -> Rows:
     return _rows(features.transform(train), features.transform(test), [], ids)
 
 
+def criteo(spark: SparkSession) -> Rows:
+    """Whether an advertisement was clicked: the first 8,000 rows of a sample, and its last 2,000 to test with."""
+    numbers, ids = [f"I{i}" for i in range(1, 14)], [f"C{i}" for i in range(1, 27)]
+    schema = ", ".join(["label double", *(f"{n} double" for n in numbers), *(f"{c} string" for c in ids)])
+    raw = spark.read.csv(str(DATA / "criteo_sample/criteo_train_10k.tsv.gz"), schema=schema, sep="\t")
+    rows = raw.withColumn(
+        "row", F.monotonically_increasing_id()
+    ).persist()  # one file that cannot be divided: 0, 1, ...
+    train, test = rows.where("row < 8000"), rows.where("row >= 8000")
+    stages = [
+        FillMissing(inputCols=numbers, outputCols=numbers),
+        Clip(inputCols=numbers, outputCols=numbers, lower=0.0),
+        LogTransform(inputCols=numbers, outputCols=numbers),
+        Categorify(inputCols=ids, outputCols=ids, minFrequency=5),
+    ]
+    features = Pipeline(stages=stages).fit(train)
+    return _rows(features.transform(train), features.transform(test), numbers, ids)
+
+
 def _rows(train: DataFrame, test: DataFrame, numbers: list[str], ids: list[str]) -> Rows:
     columns = ["label", *numbers, *ids]
     kept = [part.select(*columns).persist() for part in (train, test)]
     return Rows(*kept, {"denseCols": numbers, "categoricalCols": ids})
 
 
-NAMED = {"Adult": ("adult/adult.data.gz", adult), "Frappe": ("frappe_ctr/frappe.test.libfm.gz", frappe)}
+NAMED = {
+    "Adult": ("adult/adult.data.gz", adult),
+    "Criteo": ("criteo_sample/criteo_train_10k.tsv.gz", criteo),
+    "Frappe": ("frappe_ctr/frappe.test.libfm.gz", frappe),
+}

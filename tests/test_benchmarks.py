@@ -34,6 +34,7 @@ SHOWN = {
     "tuners": ["tuners: "],  # the same
     "nas": ["nas: "],  # and no more where the accuracies are not there
     "nas_ctr": ["nas_ctr: "],  # and no more where the rows are not there
+    "nas_trained": ["nas_trained: "],  # the same
     "end_to_end": ["features and Parquet", "wall s", "the best AUC that is possible"],
     "real_rows": ["real_rows: "],  # and no more where the rows are not there
 }

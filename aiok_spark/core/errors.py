@@ -74,3 +74,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = [other for other in known if other.lower() == name.lower()] or get_close_matches(name, known, n=1)
     return f"did you mean '{near[0]}'?" if near else f"there are {known}"
+
+
+def first_line(error: BaseException, most: int = 300) -> str:
+    """What an error says first, or its type if it says nothing; at most so many characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]

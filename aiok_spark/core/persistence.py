@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 
 from aiok_spark._version import __version__
 from aiok_spark.core import allow, compat, nested
-from aiok_spark.core.errors import NothingSavedError, PathExistsError, PersistenceError
+from aiok_spark.core.errors import NothingSavedError, PathExistsError, PersistenceError, first_line
 from aiok_spark.core.state import State
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def restore(cls: type, metadata: dict[str, Any], path: str, read_table: Callable
             return read_table(name)
         except Exception as e:
             raise PersistenceError(
-                f"{path}: data/{name}: found no readable Parquet ({_first_line(e)}), expected what the save wrote; "
+                f"{path}: data/{name}: found no readable Parquet ({first_line(e)}), expected what the save wrote; "
                 "restore the directory or save the model again"
             ) from e
 
@@ -275,7 +275,3 @@ def _chunks(blob: bytes) -> pa.Table:
 
 def _seal(blob: bytes) -> dict[str, Any]:
     return {"bytes": len(blob), "sha256": hashlib.sha256(blob).hexdigest()}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

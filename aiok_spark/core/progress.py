@@ -107,7 +107,12 @@ class Counted:
         elif self._verbose and now - self._said >= _LINE_EVERY:
             self._said = now
             line = f"{self._label}: {done:.2f} of {self._total} {self._unit} after {now - self._start:.0f} s {told}"
-            print(line.rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+            say(line.rstrip())
+
+
+def say(text: str) -> None:
+    """A line for whoever watches."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _on_screen() -> bool:
@@ -120,5 +125,5 @@ def _lines(items: Iterable[T], total: int, label: str) -> Iterator[T]:
         now = time.monotonic()
         if now - said >= _LINE_EVERY:
             said = now
-            print(f"{label}: {done} of {total} after {now - start:.0f} s", file=sys.stderr, flush=True)  # noqa: T201
+            say(f"{label}: {done} of {total} after {now - start:.0f} s")
         yield item

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiok_spark.core import progress
 from aiok_spark.core.watch import watched
 
 
@@ -43,4 +43,4 @@ class Phases:
     def _add(self, name: str, seconds: float) -> None:
         self.done.append({"name": name, "seconds": seconds})
         if self.verbose:
-            print(f"{seconds:7.1f} s  {name}", file=sys.stderr, flush=True)  # noqa: T201
+            progress.say(f"{seconds:7.1f} s  {name}")

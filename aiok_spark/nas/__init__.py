@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aiok_spark._lazy import importer
 
 if TYPE_CHECKING:
     from aiok_spark.nas.denas_estimator import DENASEstimator, DENASModel
@@ -39,9 +40,4 @@ __all__ = [
     "VitSpace",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for: a worker needs the networks, but no stage (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'aiok_spark.nas' has no attribute {name!r}")
-    return getattr(import_module(f"aiok_spark.nas.{_HOMES[name]}"), name)
+__getattr__ = importer("aiok_spark.nas", _HOMES)

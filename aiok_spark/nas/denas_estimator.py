@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from aiok_spark.core import compat
+from aiok_spark.core import compat, progress
 from aiok_spark.core.errors import ParamError
 from aiok_spark.core.state import State
 from aiok_spark.nas.denas_params import DENASParams
@@ -155,7 +154,7 @@ class DENASEstimator(DENASParams, SteppedEstimator):
 
     def _say(self, text: str, value: float) -> None:
         if self.getVerbose() and self.getTopK() > 1:
-            print(f"{self._label}: {text}: {abs(value):.6g}", file=sys.stderr, flush=True)  # noqa: T201
+            progress.say(f"{self._label}: {text}: {abs(value):.6g}")
 
 
 def _worth(task: TrainTask, result: TrainResult) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from aiok_spark.core import compat, execution, jobs
-from aiok_spark.core.errors import ParamError, TrainingError
+from aiok_spark.core import compat, execution, jobs, progress
+from aiok_spark.core.errors import ParamError, TrainingError, first_line
 from aiok_spark.core.journal import JsonLines
 from aiok_spark.nas.candidate import Candidate
 from aiok_spark.nas.engines import ENGINES, Engine
@@ -272,7 +271,7 @@ class _Run:
         except Exception as e:
             if len(candidates) > 1:
                 return [found for candidate in candidates for found in self._looked_at([candidate])]
-            reason = f"{type(e).__name__}: {(str(e).strip().splitlines() or [''])[0][:300]}"
+            reason = f"{type(e).__name__}: {first_line(e)}"
             facts = {candidates[0].number: {"state": "failed", "reason": reason}}
         return [replace(candidate, **facts[candidate.number]) for candidate in candidates]
 
@@ -351,4 +350,4 @@ class _Run:
 
     def _say(self, text: str) -> None:
         if self._search.verbose:
-            print(f"{self._search.label}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            progress.say(f"{self._search.label}: {text}")

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from aiok_spark.core.errors import ParamError
+from aiok_spark.core.errors import ParamError, first_line
 from aiok_spark.training.scoring import TorchNetwork, sample
 from aiok_spark.training.task import MULTICLASS, RAW, TrainTask
 
@@ -177,4 +177,4 @@ def _reason(error: BaseException) -> str:
     """What is at the bottom of it, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return first_line(error)

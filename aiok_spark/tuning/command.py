@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pyspark.errors import AnalysisException
 
-from aiok_spark.core.errors import ConfError, PathExistsError
+from aiok_spark.core.errors import ConfError, PathExistsError, first_line
 from aiok_spark.session import get_session
 from aiok_spark.tuning.advisor import Advice, advise
 from aiok_spark.tuning.advisor.sheet import read_sheet
@@ -81,8 +81,9 @@ def _advice(asked: argparse.Namespace) -> tuple[Advice, Any]:
     try:
         rows = get_session("aiok-spark").read.format(asked.format).load(asked.rows)
     except AnalysisException as e:
-        told = str(e).strip().splitlines()[0]
-        raise ConfError(f"ROWS: found nothing to read at {asked.rows} ({told}), expected {asked.format} files") from e
+        raise ConfError(
+            f"ROWS: found nothing to read at {asked.rows} ({first_line(e)}), expected {asked.format} files"
+        ) from e
     objective: dict[str, Any] = {"metrics": asked.metric} if asked.metric else {}
     if limits := _pairs("--at-least", asked.at_least):
         objective["thresholds"] = limits

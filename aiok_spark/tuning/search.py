@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from aiok_spark.core import compat, jobs
+from aiok_spark.core import compat, jobs, progress
 from aiok_spark.core.errors import TrainingError
 from aiok_spark.tuning.binding import Values
 from aiok_spark.tuning.journal import Journal
@@ -225,7 +224,7 @@ class Runner:
 
     def _say(self, text: str) -> None:
         if self._verbose:
-            print(f"{self._label}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            progress.say(f"{self._label}: {text}")
 
 
 def _why(error: Exception) -> str:

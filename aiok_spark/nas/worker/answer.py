@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from aiok_spark.core.errors import first_line
 from aiok_spark.nas.limits import Limits
 from aiok_spark.nas.worker import latency
 from aiok_spark.nas.worker.counting import flops_of, params_of, sketched
@@ -92,7 +93,7 @@ class Question:
         except OverTimeError:
             found |= {"state": "failed", "reason": f"took more than {self.seconds:g} s (candidateSeconds)"}
         except Exception as e:
-            reason = f"{type(e).__name__}: {(str(e).strip().splitlines() or [''])[0][:300]}"
+            reason = f"{type(e).__name__}: {first_line(e)}"
             if is_memory(e) and self.megabytes:
                 reason = f"asked for more than {self.megabytes} MB (candidateMemory): {reason}"
             found |= {"state": "failed", "reason": reason}
