@@ -22,6 +22,14 @@ from benchmarks.process import Facts, facts_of
 
 DRAWN, SEEDS, CANDIDATES = 10, 3, 100
 TOKENS = 32  # of a text at most
+SMALL: dict[str, Any] = {  # so that two cores can train it, and about half of what is drawn is within the limit
+    "strides": (2, 1, 2),
+    "kernels": (3, 5),
+    "channels": (8, 16, 24, 32),
+    "blocks": (1, 2, 3),
+    "stems": (8, 16),
+    "heads": (64, 128),
+}
 SAME = {"numWorkers": 2, "optimizer": "adamw", "verbose": False}
 
 
@@ -68,9 +76,10 @@ def trained(data: str, count: int, drawn: int, seeds: int, candidates: int) -> I
     from aiok_spark.training import TorchEstimator
     from benchmarks.session import open_session
 
-    subject, measure = SUBJECTS[data], MulticlassClassificationEvaluator(metricName="accuracy")
+    spark, subject = open_session(), SUBJECTS[data]
+    measure = MulticlassClassificationEvaluator(metricName="accuracy")
     with tempfile.TemporaryDirectory() as folder:
-        train, test, inputs = subject.read(open_session(), Path(folder), count)
+        train, test, inputs = subject.read(spark, Path(folder), count)
         same = {**inputs, **SAME, **subject.training}
 
         def accuracy(model: Any) -> float:
@@ -94,7 +103,7 @@ def trained(data: str, count: int, drawn: int, seeds: int, candidates: int) -> I
         chance = DENASSearch(
             subject.space, engine="random", limits=subject.limits, numCandidates=drawn, seed=1, verbose=False
         )
-        legal = chance.run(train.sparkSession, task.features, task.kind, task.numClasses).ranking
+        legal = chance.run(spark, task.features, task.kind, task.numClasses).ranking
         for candidate in legal[:drawn]:
             sizes = {"params": candidate.params, "flops": candidate.flops}
             yield {"way": "drawn", "accuracy": again(candidate.arguments, 0), **sizes}
@@ -191,7 +200,7 @@ SUBJECTS = {
         "mnist/train-images-idx3-ubyte.gz",
         mnist,
         4_000,
-        CnnSpace(imageShape=(1, 28, 28)),
+        CnnSpace(imageShape=(1, 28, 28), **SMALL),
         {"flops": 2e7},
         {"epochs": 3, "batchSize": 64, "learningRate": 2e-3},
     ),
@@ -199,8 +208,8 @@ SUBJECTS = {
         "cifar10/cifar10_train.parquet",
         cifar10,
         6_000,
-        CnnSpace(),
-        {"flops": 4e7},
+        CnnSpace(**SMALL),
+        {"flops": 3e7},
         {"epochs": 4, "batchSize": 64, "learningRate": 2e-3},
     ),
     "SST-2": Subject(
@@ -208,7 +217,7 @@ SUBJECTS = {
         sst2,
         20_000,
         BertSpace(layers=(1, 2, 3, 4), widths=(32, 48, 64, 96), heads=(1, 2, 4), hidden=(64, 128, 256), headWidth=16),
-        {"flops": 1e7},
+        {"flops": 6e6},
         {"epochs": 3, "batchSize": 128, "learningRate": 1e-3},
     ),
 }
