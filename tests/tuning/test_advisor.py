@@ -60,6 +60,13 @@ def test_the_estimator_is_what_was_advised(rows):
     assert names == [f"DLRMClassifier.{name}" for name in ("learningRate", "embeddingDim", "bottomLayers")]
 
 
+def test_what_changes_nothing_is_not_searched(rows):
+    ids = {"categoricalCols": ["shop", "city"], "labelCol": "clicked"}
+    assert set(advise("dlrm", rows, {**ids, "denseCols": ["age"]}).ranges) - set(advise("dlrm", rows, ids).ranges) == {
+        "bottomLayers"
+    }
+
+
 @pytest.mark.parametrize("name", ["dlrm", "mlp", "mlp_regressor", "linear_svm"])
 def test_every_model_of_ours_can_be_tuned_as_advised(rows, name):
     columns = {"dlrm": DLRM}.get(name, {"denseCols": ["age"], "labelCol": "clicked"})

@@ -174,7 +174,11 @@ def advise(
         params[name] = choice.chosen(facts)
         by = "" if choice.by is None else f" ({choice.by} = {facts[choice.by]:,.0f})"
         reasons.append((name, params[name], choice.because + by))
-    ranges = {name: about for name, about in sheet.search.items() if name not in inputs}
+    ranges = {
+        name: about
+        for name, about in sheet.search.items()
+        if name not in inputs and (about.needs is None or params.get(about.needs))
+    }
     reasons += [(f"search {name}", _shown(about), about.because) for name, about in ranges.items()]
     goal = {"metrics": [sheet.metric], "thresholds": {}, **(objective or {})}
     limits = {"trials": 20, "seconds": None, **(budget or {})}
@@ -221,7 +225,9 @@ def _check_params(sheet: Sheet, inputs: Mapping[str, Any]) -> None:
     if sheet.estimator is None or (cls := _estimator_class(sheet, strict=False)) is None:
         return
     known = [param.name for param in cls().params]
-    for where, names in (("inputs", inputs), ("choose", sheet.choose), ("search", sheet.search)):
+    needed = [about.needs for about in sheet.search.values() if about.needs]
+    named = {"inputs": inputs, "choose": sheet.choose, "search": sheet.search, "needs": needed}
+    for where, names in named.items():
         for name in names:
             if name not in known:
                 raise ParamError(f"advise: {sheet.model}: {where}: found '{name}', {did_you_mean(name, known)}")

@@ -18,7 +18,7 @@ class _Strict(BaseModel):
 
 
 class Range(_Strict):
-    """Values of a Param that are searched: two limits, a grid of numbers, or categories."""
+    """Values of a Param that are searched: two limits, a grid, or categories; without ``needs`` they change nothing."""
 
     low: float | None = None
     high: float | None = None
@@ -26,6 +26,7 @@ class Range(_Strict):
     whole: bool = False
     grid: list[float] | None = None
     values: list[Any] | None = None
+    needs: str | None = None
     because: str
 
     @model_validator(mode="after")
