@@ -70,22 +70,6 @@ def test_the_journal_of_another_search_is_refused_with_the_difference(path):
     Journal(path, ABOUT).close()  # it is as it was
 
 
-def test_a_file_that_is_no_journal_is_left_alone(tmp_path):
-    place = tmp_path / "text"
-    place.write_text("hello\n")
-    with pytest.raises(DataError, match="line 1: found b'hello', expected a line of a journal"):
-        Journal(str(place), ABOUT)
-    assert place.read_text() == "hello\n"
-
-
-def test_two_searches_do_not_write_one_journal(path):
-    first = Journal(path, ABOUT)
-    with pytest.raises(DataError, match="another search that writes this journal"):
-        Journal(path, ABOUT)
-    first.close()
-    Journal(path, ABOUT).close()
-
-
 def test_without_a_path_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     journal = Journal(None, ABOUT)
