@@ -10,18 +10,9 @@ from aiok_spark.core.params import at_least, one_of, param, to_name, to_positive
 from aiok_spark.nas.engines import ENGINES
 from aiok_spark.nas.limits import Limits
 from aiok_spark.nas.search import LATENCIES
-from aiok_spark.nas.space import ArchitectureSpace
-from aiok_spark.nas.spaces import space_of
+from aiok_spark.nas.spaces import to_space
 from aiok_spark.training.estimator import GroupedStage
 from aiok_spark.training.params import HasNumClasses, HasOptimizer, HasProblemType
-
-
-def _to_space(value: Any) -> ArchitectureSpace:
-    if isinstance(value, dict) and "class" in value:  # as it is saved
-        return space_of(value)
-    if not isinstance(value, ArchitectureSpace):
-        raise TypeError(f"found {value!r} ({type(value).__name__}), expected an ArchitectureSpace, such as CtrSpace()")
-    return value
 
 
 def _to_scores(value: Any) -> list[Any]:
@@ -43,7 +34,12 @@ class DENASParams(HasProblemType, GroupedStage, HasNumClasses, HasOptimizer):
 
     _id_lists = True  # tokens
 
-    searchSpace = param("searchSpace", "architectures to draw from, such as CtrSpace(); no default", _to_space)
+    searchSpace = param(
+        "searchSpace",
+        "architectures to draw from, such as CtrSpace(); or 'bert', 'cnn', 'ctr', 'nasbench201' or 'vit', a space with "
+        "its own defaults; no default",
+        to_space,
+    )
     scores = param(
         "scores",
         "what candidates are ranked by, all alike: names, 'package.module:name', or functions; default none, those of "

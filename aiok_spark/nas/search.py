@@ -22,6 +22,7 @@ from aiok_spark.nas.engines import ENGINES, Engine
 from aiok_spark.nas.limits import Limits
 from aiok_spark.nas.scores import COUNTED, NAMED
 from aiok_spark.nas.space import ArchitectureSpace, Genes, key_of
+from aiok_spark.nas.spaces import to_space
 from aiok_spark.nas.summary import SearchSummary, ranked
 from aiok_spark.training.features import FeatureSpec
 from aiok_spark.training.references import reference
@@ -43,8 +44,8 @@ class DENASSearch:
 
     Attributes
     ----------
-    searchSpace : ArchitectureSpace
-        What to draw from.
+    searchSpace : ArchitectureSpace or str
+        What to draw from; by name ("bert", "cnn", "ctr", "nasbench201", "vit") with its defaults.
     scores : sequence of str or callable
         What candidates are ranked by, all alike; default the space's own.  ``params`` and ``flops`` are always shown.
     engine : str
@@ -97,6 +98,12 @@ class DENASSearch:
     journalPath: str | None = None
     verbose: bool = True
     label: str = "DENASSearch"
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "searchSpace", to_space(self.searchSpace))
+        except (TypeError, ValueError) as e:
+            raise ParamError(f"{self.label}: searchSpace: {e}") from None
 
     def run(
         self, spark: SparkSession, features: FeatureSpec, kind: str = MULTICLASS, classes: int = 2

@@ -114,7 +114,10 @@ def test_what_makes_no_sense_is_refused(frame, settings, message):
 
 def test_params_are_checked_when_they_are_set():
     with pytest.raises(ParamTypeError, match="expected an ArchitectureSpace"):
-        search(searchSpace="ctr")
+        search(searchSpace=CtrSpace)
+    with pytest.raises(ParamError, match=r"found 'crt', expected an .* one of \['bert', 'cnn', 'ctr'"):
+        search(searchSpace="crt")
+    assert search(searchSpace="ctr").getSearchSpace() == CtrSpace()
     with pytest.raises(ParamError, match="at least 9 and at most 3"):
         search(limits={"params": [9, 3]})
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aiok_spark.core.errors import DataError, ParamError, TrainingError
-from aiok_spark.nas import DENASSearch
+from aiok_spark.nas import CnnSpace, DENASSearch
 from aiok_spark.nas.scores import COUNTED
 from tests.nas.killed_search import SETTINGS
 from tests.nas.spaces import CLICKS, PIXELS, SMALL
@@ -139,6 +139,13 @@ def test_two_objectives_keep_the_front(spark, way):
     assert found.best in edge
     assert all(candidate.latency > 0 for candidate in found.scored)
     assert [c.latency for c in edge] == sorted((c.latency for c in edge), reverse=True)
+
+
+def test_a_space_has_a_name():
+    assert DENASSearch("cnn").searchSpace == CnnSpace()
+    for value in ("asr", CnnSpace):
+        with pytest.raises(ParamError, match=r"searchSpace: found .*expected an .* one of \['bert', 'cnn'"):
+            DENASSearch(value)
 
 
 @pytest.mark.parametrize(
