@@ -45,7 +45,7 @@ def test_a_search_ranks_its_candidates_and_shows_counts(spark):
 
 def test_the_ranking_is_the_same_for_any_number_of_workers(spark, monkeypatch):
     one = run(spark, numCandidates=40, engine="evolution")
-    monkeypatch.setattr("aiok_spark.nas.search.compat.slots", lambda _: 1)
+    monkeypatch.setattr("aiok_spark.nas.run.compat.slots", lambda _: 1)
     other = run(spark, numCandidates=40, engine="evolution")
     assert numbers(one) == numbers(other)
     assert [c.scores for c in one.candidates] == [c.scores for c in other.candidates]
@@ -64,7 +64,7 @@ def test_candidates_beyond_a_limit_are_noted_and_left_out(spark):
 
 
 def test_a_space_without_a_legal_candidate_says_which_limits(spark, monkeypatch):
-    monkeypatch.setattr("aiok_spark.nas.search._DRAWS", 32)
+    monkeypatch.setattr("aiok_spark.nas.run._DRAWS", 32)
     with pytest.raises(ParamError, match=r"limits: found no legal candidate among 32 .*'params': 32.*at most 10"):
         run(spark, limits={"params": 10})
 
