@@ -6,6 +6,9 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from pyarrow.fs import FileType
+
+from aiok_spark.core.errors import PathExistsError
 from aiok_spark.core.files import open_system
 
 _STYLE = (
@@ -17,6 +20,8 @@ _STYLE = (
 def write_page(path: str, title: str, sections: Sequence[tuple[str, str]], style: str = "") -> str:
     """Write headings, each with its HTML, as a page on any file system; gives the path."""
     system, place = open_system(path)
+    if system.get_file_info(place).type == FileType.Directory:
+        raise PathExistsError(f"report: {path}: found a directory, expected a file for the page; name one in it")
     parts = "".join(f"<h2>{html.escape(heading)}</h2>{content}" for heading, content in sections)
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'

@@ -196,6 +196,7 @@ class TunedEstimator(TunedParams, Estimator):
         with fitting(self.uid):
             space, objective = self._space(), self._objective()
             self.transformSchema(dataset.schema)
+            self._check_pruner()
             spark = compat.session_of(dataset)
             parallel = self._parallel(space, compat.slots(spark))
             first = space.present(self.getEstimator())
@@ -210,6 +211,15 @@ class TunedEstimator(TunedParams, Estimator):
             finally:
                 journal.close()
         return model
+
+    def _check_pruner(self) -> None:
+        stages = stages_of(self.getEstimator())
+        if self.getPruner() != "none" and not any(stage.hasParam("epochs") for stage in stages):
+            names = [type(stage).__name__ for stage in stages]
+            raise ParamError(
+                f"{self._label}: pruner: found '{self.getPruner()}' for {names}, which tell nothing while they are "
+                "fitted, expected a network of this package among them, or 'none'"
+            )
 
     def _about(self, space: BoundSpace, objective: Objective, dataset: DataFrame) -> dict[str, Any]:
         """What makes a journal this search's."""

@@ -1,5 +1,8 @@
 """A page of HTML."""
 
+import pytest
+
+from aiok_spark.core.errors import PathExistsError
 from aiok_spark.core.page import table, text, write_page
 
 
@@ -18,3 +21,8 @@ def test_a_page_has_its_sections_and_makes_its_folder(tmp_path):
     page = (tmp_path / "new/page.html").read_text()
     assert path.endswith("page.html")
     assert "<h1>A &amp; B</h1><h2>First</h2><p>one</p><h2>Second</h2><p>two</p>" in page
+
+
+def test_a_folder_is_no_page(tmp_path):
+    with pytest.raises(PathExistsError, match="found a directory, expected a file for the page"):
+        write_page(str(tmp_path), "A", [])

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,8 +176,10 @@ def test_auto_says_which_service_and_why(environment):
         assert name == "sigoptlite"
     else:
         assert name == "optuna" and "not sigoptlite, which with numpy" in why
+    assert choose("auto", replace(search(), storage="sqlite://"))[0] == "optuna"
     environment.setenv("SIGOPT_API_URL", "http://127.0.0.1:1")
     environment.setenv("SIGOPT_API_TOKEN", "right")
+    assert choose("auto", replace(search(), storage="sqlite://"))[0] == "optuna"
     assert choose("auto", search()) == ("sigopt", "as SIGOPT_API_URL and SIGOPT_API_TOKEN are set")
 
 

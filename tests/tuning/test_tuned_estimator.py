@@ -471,6 +471,17 @@ def test_sub_models_are_kept_if_asked_for(rows):
         ({"evaluator": 3}, ParamError, "evaluator: found 3 .*expected a Spark ML Evaluator"),
         ({"service": "grid"}, ParamError, "service: found 'grid'"),
         ({"numTrials": 0}, ParamError, "numTrials"),
+        ({"pruner": "median"}, ParamError, r"pruner: found 'median' for \['Bowl'\], which tell nothing"),
+        (
+            {"storage": "sqlite://", "service": "random"},
+            ParamError,
+            "found 'random', which has no storage, expected 'opt",
+        ),
+        (
+            {"storage": "sqlight:///x:secret@h", "service": "optuna"},
+            ParamError,
+            "storage: found a URL that cannot be op",
+        ),
         ({"thresholds": {"Loss": float("nan")}}, ParamError, "thresholds: .*finite"),
     ],
 )

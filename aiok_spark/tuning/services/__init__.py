@@ -77,7 +77,7 @@ def choose(service: str, search: Search) -> tuple[str, str]:
         if missing:
             raise ParamError(f"service: found '{service}', {missing}")
         return service, "as asked"
-    if os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN"):
+    if os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN") and not search.storage:
         return "sigopt", "as SIGOPT_API_URL and SIGOPT_API_TOKEN are set"
     passed: list[str] = []
     for name in ("sigoptlite", "optuna", "random"):
@@ -85,7 +85,7 @@ def choose(service: str, search: Search) -> tuple[str, str]:
         if not missing:
             return name, "; ".join([*passed, "the first that is here of sigoptlite, optuna, random"])
         passed.append(f"not {name}, {missing}")
-    raise AssertionError("random is always here")
+    raise ParamError(f"service: found 'auto', but {'; '.join(passed)}")
 
 
 def open_service(name: str, search: Search, journal: Journal) -> Service:
@@ -112,6 +112,8 @@ def _missing(name: str, search: Search) -> str:
     absent = [package for package in packages if find_spec(package) is None]
     if absent:
         return f"found no package {' and '.join(absent)}, expected {remedy}"
+    if search.storage and not name.startswith("optuna"):
+        return "which has no storage, expected 'optuna' or 'optuna-tpe', or no storage"
     if name == "sigopt" and not os.environ.get("SIGOPT_API_TOKEN"):
         return "found no SIGOPT_API_TOKEN in the environment, expected the token of a server; set it"
     if name == "sigoptlite" and len(search.objective.metrics) > 1:

@@ -11,6 +11,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from aiok_spark.core.errors import ParamError
 from aiok_spark.tuning.binding import BoundSpace, Values
 from aiok_spark.tuning.dimensions import Axis
 from aiok_spark.tuning.journal import Journal
@@ -47,7 +48,7 @@ class OptunaService:
             self._study = optuna.create_study(
                 directions=["minimize"] * len(search.objective.optimized),
                 sampler=sampler,
-                storage=search.storage,
+                storage=_opened(search.storage),
                 study_name=journal.service.get("study"),
                 load_if_exists=True,
             )
@@ -115,6 +116,17 @@ def study_of(trials: Sequence[Trial], space: BoundSpace, objective: Objective) -
         for trial in trials:
             study.add_trial(_frozen(trial, space, objective))
     return study
+
+
+def _opened(storage: str | None) -> Any:
+    """Optuna's storage; its URL may hold a password, so messages do not show it."""
+    try:
+        return optuna.storages.get_storage(storage)
+    except Exception as e:
+        raise ParamError(
+            f"storage: found a URL that cannot be opened ({type(e).__name__}), expected one that optuna takes, such as "
+            "'sqlite:///tune.db', with its driver installed"
+        ) from e
 
 
 def _outcome(trial: Trial, objective: Objective) -> tuple[list[float] | None, list[float]]:
