@@ -20,7 +20,7 @@ from aiok_spark.nas.space import ArchitectureSpace
 from benchmarks import real_data, table
 from benchmarks.process import Facts, facts_of
 
-DRAWN, SEEDS, CANDIDATES = 10, 3, 100
+DRAWN, SEEDS, CANDIDATES = 10, 3, 200
 TOKENS = 32  # of a text at most
 SMALL: dict[str, Any] = {  # so that two cores can train it, and about half of what is drawn is within the limit
     "strides": (2, 1, 2),
@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {  # so that two cores can train it, and about half of w
     "stems": (8, 16),
     "heads": (64, 128),
 }
-SAME = {"numWorkers": 2, "optimizer": "adamw", "verbose": False}
+SAME = {"numWorkers": 2, "optimizer": "adamw", "schedule": "linear", "verbose": False}
 
 
 def main(rows: int | None, quick: bool) -> None:
@@ -202,15 +202,15 @@ SUBJECTS = {
         4_000,
         CnnSpace(imageShape=(1, 28, 28), **SMALL),
         {"flops": 2e7},
-        {"epochs": 3, "batchSize": 64, "learningRate": 2e-3},
+        {"epochs": 4, "batchSize": 64, "learningRate": 2e-3},
     ),
     "CIFAR-10": Subject(
         "cifar10/cifar10_train.parquet",
         cifar10,
-        6_000,
+        10_000,
         CnnSpace(**SMALL),
         {"flops": 3e7},
-        {"epochs": 4, "batchSize": 64, "learningRate": 2e-3},
+        {"epochs": 6, "batchSize": 64, "learningRate": 2e-3},
     ),
     "SST-2": Subject(
         "sst2/train.tsv.gz",

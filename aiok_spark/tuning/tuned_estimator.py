@@ -196,7 +196,7 @@ class TunedEstimator(TunedParams, Estimator):
         with fitting(self.uid):
             space, objective = self._space(), self._objective()
             self.transformSchema(dataset.schema)
-            self._check_pruner()
+            self._check_pruner(space)
             spark = compat.session_of(dataset)
             parallel = self._parallel(space, compat.slots(spark))
             first = space.present(self.getEstimator())
@@ -212,9 +212,10 @@ class TunedEstimator(TunedParams, Estimator):
                 journal.close()
         return model
 
-    def _check_pruner(self) -> None:
-        stages = stages_of(self.getEstimator())
-        if self.getPruner() != "none" and not any(stage.hasParam("epochs") for stage in stages):
+    def _check_pruner(self, space: BoundSpace) -> None:
+        stages = list(stages_of(self.getEstimator()))
+        open_ended = any(dimension.name.endswith(".stages") for dimension in space.dimensions)
+        if self.getPruner() != "none" and not open_ended and not any(stage.hasParam("epochs") for stage in stages):
             names = [type(stage).__name__ for stage in stages]
             raise ParamError(
                 f"{self._label}: pruner: found '{self.getPruner()}' for {names}, which tell nothing while they are "
