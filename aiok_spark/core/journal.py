@@ -111,7 +111,7 @@ def _difference(was: Any, now: Any) -> str:
     """Where two values of JSON differ first."""
     if isinstance(was, list) and isinstance(now, list):
         gone, new = [v for v in was if v not in now], [v for v in now if v not in was]
-        if gone or new:
+        if gone and new:  # else one has more than the other, and both are shown
             return f"{json.dumps(gone)} there, expected {json.dumps(new)}"
     if isinstance(was, dict) and isinstance(now, dict):
         for name in sorted({*was, *now}):

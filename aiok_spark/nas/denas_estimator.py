@@ -22,6 +22,8 @@ from aiok_spark.training.task import TrainResult, TrainTask
 class DENASModel(DENASParams, NetworkModel):
     """The best architecture, trained; ``transform`` adds raw scores, probabilities and predictions."""
 
+    _searches = False
+
     @property
     def searchSummary(self) -> SearchSummary:
         """Every candidate of the search: scores, counts, latency, and why it was left out."""
@@ -123,7 +125,8 @@ class DENASEstimator(DENASParams, SteppedEstimator):
     def _fit_state(self, dataset: DataFrame) -> State:
         task, columns = self._planned(dataset)
         found = self._search().run(compat.session_of(dataset), task.features, task.kind, task.numClasses)
-        best: tuple[float, TrainTask, TrainResult] | None = None
+        best: tuple[float, int, TrainTask, TrainResult] | None = None
+        trained: dict[str, float] = {}
         for candidate in found.ranking[: self.getTopK()]:
             tried = replace(
                 task,
@@ -134,16 +137,17 @@ class DENASEstimator(DENASParams, SteppedEstimator):
             result = self._engaged(dataset, tried, columns)
             value = _worth(tried, result)
             self._say(f"candidate {candidate.number} of {candidate.params:,} parameters is trained", value)
+            trained[str(candidate.number)] = abs(value)
             if best is None or value > best[0]:
-                best = (value, tried, result)
-        assert best is not None
-        _, task, result = best
+                best = (value, candidate.number, tried, result)
+        assert best is not None  # a search without a candidate raises
+        _, kept, task, result = best
         facts = {
             "task": task.to_json(),
             "history": result.history,
             "workers": result.workers,
             "summary": result.summary,
-            "search": found.facts,
+            "search": {**found.facts, "kept": kept, "trained": trained if len(trained) > 1 else {}},
         }
         return State(facts, blobs={"weights": result.weights})
 

@@ -9,7 +9,7 @@ from aiok_spark.core.errors import PersistenceError
 from aiok_spark.core.params import at_least, one_of, param, to_name, to_positive
 from aiok_spark.nas.engines import ENGINES
 from aiok_spark.nas.limits import Limits
-from aiok_spark.nas.search import LATENCIES
+from aiok_spark.nas.search import LATENCIES, score_name
 from aiok_spark.nas.spaces import to_space
 from aiok_spark.training.estimator import GroupedStage
 from aiok_spark.training.params import HasNumClasses, HasOptimizer, HasProblemType
@@ -23,7 +23,7 @@ def _to_scores(value: Any) -> list[Any]:
     return list(value)
 
 
-def _to_limits(value: Any) -> dict[str, list[float]]:
+def _to_limits(value: Any) -> dict[str, list[float | None]]:
     if not isinstance(value, dict):
         raise TypeError(f"found {value!r} ({type(value).__name__}), expected a dict such as {{'params': 1e6}}")
     return Limits.of(value).to_json()
@@ -33,6 +33,7 @@ class DENASParams(HasProblemType, GroupedStage, HasNumClasses, HasOptimizer):
     """What is searched, and how."""
 
     _id_lists = True  # tokens
+    _searches = True  # and so needs the scores' code
 
     searchSpace = param(
         "searchSpace",
@@ -119,11 +120,15 @@ class DENASParams(HasProblemType, GroupedStage, HasNumClasses, HasOptimizer):
 
     def _saved_params(self) -> dict[str, Any]:
         found = super()._saved_params()
-        return {**found, "searchSpace": self.getSearchSpace().to_json()} if "searchSpace" in found else found
+        if "searchSpace" in found:
+            found = {**found, "searchSpace": self.getSearchSpace().to_json()}
+        if "scores" in found and not self._searches:
+            found = {**found, "scores": [score_name(score) for score in self.getScores()]}
+        return found
 
     def _before_save(self) -> None:
         super()._before_save()
-        live = [score for score in self.getScores() if not isinstance(score, str)]
+        live = [score for score in self.getScores() if self._searches and not isinstance(score, str)]
         if self.isDefined("searchSpace"):
             space = self.getSearchSpace()
             live += [type(space)] if _only_here(type(space)) else []
@@ -139,7 +144,7 @@ class DENASParams(HasProblemType, GroupedStage, HasNumClasses, HasOptimizer):
         if self.isDefined("searchSpace"):
             allow.check(self.getSearchSpace().network.replace(":", "."), path)
         for score in self.getScores():
-            if ":" in score:
+            if ":" in score and self._searches:
                 allow.check(score.replace(":", "."), path)
 
 

@@ -26,8 +26,10 @@ class Engine:
         Columns that they read.
     names : tuple of str
         Scores that they are ranked by.
+    first : int
+        Candidates by chance, before any is chosen for a parent.
     population : int
-        Candidates that may be parents.
+        Candidates that may be parents, the last ones.
     sample : int
         Of them, by chance, that meet for the place of a parent.
     share : float
@@ -39,6 +41,7 @@ class Engine:
     space: ArchitectureSpace
     features: FeatureSpec
     names: tuple[str, ...]
+    first: int = 64
     population: int = 64
     sample: int = 8
     share: float = 0.1
@@ -64,8 +67,8 @@ class Evolution(Engine):
     """
 
     def ready(self, pool: Sequence[Candidate]) -> Callable[[random.Random], Proposal]:
-        """Children of the best, once there is a population."""
-        if len(pool) < self.population:
+        """Children of the best, once there are some to choose from."""
+        if len(pool) < self.first:
             return self._drawn
         parents = list(self.parents(pool))
         return lambda chance: self._child(parents, chance)

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiok_spark.core.page import table, write_page
 from aiok_spark.nas.summary import SearchSummary
+from aiok_spark.training.task import TrainTask
 
 _STYLE = (
     ".net{display:flex;flex-direction:column;align-items:center;max-width:620px;font-size:smaller}"
@@ -37,14 +38,15 @@ def _sections(found: SearchSummary) -> Iterator[tuple[str, str]]:
     rows = found.toPandas()
     best = found.best
     if best is not None:
-        yield f"The winner: candidate {best.number}", _diagram(found)
+        yield f"The winner: candidate {best.number}", _diagram(found.task_of(best))
         ranked = rows[rows.state == "scored"]
         first = True  # the library that draws, once
         for heading, figure in _figures(found, ranked):
             yield heading, figure.to_html(full_html=False, include_plotlyjs=first)
             first = False
     cells = rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
-    yield "Candidates", table(list(rows.columns), cells, best=None if best is None else 0)
+    winner = None if best is None else rows["best"].tolist().index(True)
+    yield "Candidates", table(list(rows.columns), cells, best=winner)
 
 
 def _figures(found: SearchSummary, ranked: Any) -> Iterator[tuple[str, Any]]:
@@ -71,13 +73,13 @@ def _figures(found: SearchSummary, ranked: Any) -> Iterator[tuple[str, Any]]:
     yield "How scores agree (Spearman)", go.Figure(shown)
 
 
-def _diagram(found: SearchSummary) -> str:
+def _diagram(task: TrainTask) -> str:
     """The winning network from its inputs to its outputs, a box for each part."""
     from aiok_spark.nas.worker.diagram import boxes
 
     parts = ["<div><b>columns</b></div>"]
     try:
-        made = boxes(found.task_of(found.ranking[0]))
+        made = boxes(task)
     except ImportError as e:  # a network of another session's notebook
         return f"<p>No diagram: {html.escape(str(e))}</p>"
     for box in made:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,14 @@ from aiok_spark.nas.candidate import Candidate
 from aiok_spark.nas.engines import ENGINES, Engine
 from aiok_spark.nas.space import Genes, key_of
 from aiok_spark.nas.summary import SearchSummary, ranked
-from aiok_spark.training.references import reference
+from aiok_spark.training.features import FeatureSpec
+from aiok_spark.training.references import reference, resolve
 from aiok_spark.training.task import TrainTask
 
 if TYPE_CHECKING:
     from aiok_spark.nas.search import DENASSearch
 
+_FIRST, _SHARE = 64, 4  # candidates by chance before evolution: so many, or this part of all
 _TRIES = 2000  # for candidates that are new
 _HOPELESS = 32  # candidates that fail before any is scored
 _MORE = 8  # times as many are thought of, where most are illegal
@@ -44,16 +47,27 @@ class Run:
         if search.engine not in ENGINES:
             raise ParamError(f"{search.label}: engine: found '{search.engine}', expected one of {list(ENGINES)}")
         named, self._limits = search.named_scores(), search.checked_limits()
+        if not isinstance(task.features, FeatureSpec):
+            raise ParamError(
+                f"{search.label}: features: found {type(task.features).__name__}, expected a FeatureSpec of the "
+                "columns; DENASEstimator makes it of a DataFrame"
+            )
         if reason := self._space.refuse(task.features):
             raise ParamError(f"{search.label}: searchSpace: {self._space.name}: {reason}")
+        empty = [name for name, values in self._space.genes(task.features).items() if not values]
+        if empty:
+            raise ParamError(f"{search.label}: searchSpace: {self._space.name}: found no value for gene '{empty[0]}'")
         _, live = reference(self._space.network)
         self._where: dict[str, str] = {}
         for name, score in named.items():
             if score is not None:
                 self._where[name], more = reference(score)
                 live |= more
+        for where in (task.network, *self._where.values()):
+            _require(search.label, where, live)
         self._task, self._names = replace(task, live=live), tuple(named)
-        self._engine: Engine = ENGINES[search.engine](self._space, task.features, self._names)
+        first = min(_FIRST, search.numCandidates // _SHARE)
+        self._engine: Engine = ENGINES[search.engine](self._space, task.features, self._names, first)
         self._pool: list[Candidate] = []
         self._known: set[str] = set()
 
@@ -80,6 +94,7 @@ class Run:
                 self._tell(begun)
         finally:
             journal.close()
+        self._require_some(ended=True)
         return self._summary()
 
     def rank(self, genes: Sequence[Genes]) -> SearchSummary:
@@ -127,6 +142,8 @@ class Run:
         wanted = min(search.generationSize, search.numCandidates - len(scored))
         if self._pool:  # enough that so many should be legal
             wanted = math.ceil(wanted * min(_MORE, len(self._pool) / max(1, len(scored))))
+            if not scored:  # the limits are tight: as many again, so that few jobs tell
+                wanted = max(wanted, len(self._pool))
         propose, first = self._engine.ready(scored), len(self._pool)
         made: list[Candidate] = []
         seen: set[str] = set()
@@ -150,7 +167,7 @@ class Run:
         except Exception as e:
             if len(candidates) > 1:
                 return [found for candidate in candidates for found in self._looked_at([candidate])]
-            reason = f"{type(e).__name__}: {first_line(e)}"
+            reason = _reason(e)
             facts = {candidates[0].number: {"state": "failed", "reason": reason}}
         return [replace(candidate, **facts[candidate.number]) for candidate in candidates]
 
@@ -188,23 +205,43 @@ class Run:
         found = jobs.run_watched(spark, answers.collect, watch)
         return {number: json.loads(facts) for number, facts in found}
 
-    def _require_some(self) -> None:
+    def _require_some(self, ended: bool = False) -> None:
         """Raise the first failure, or the first limit that was broken, if it is no use to go on."""
-        if self._scored():
+        scored = self._scored()
+        if len(scored) >= min(_HOPELESS, self._search.numCandidates) or (scored and ended):
+            self._require_numbers(scored)
+        if scored:
             return
+        if not self._pool:
+            raise ParamError(
+                f"{self._search.label}: searchSpace: found no candidate in '{self._space.name}', expected some"
+            )
         failed = [candidate for candidate in self._pool if candidate.state == "failed"]
-        if len(failed) >= _HOPELESS or len(failed) == len(self._pool) >= self._search.numCandidates:
+        if (
+            len(failed) >= _HOPELESS
+            or (failed and ended)
+            or len(failed) == len(self._pool) >= self._search.numCandidates
+        ):
             raise TrainingError(
                 f"{self._search.label}: found no candidate that could be scored among {len(self._pool)}, expected "
-                f"some; the first failed by: {failed[0].reason}"
+                f"some; the first ({failed[0].arguments}) failed by: {failed[0].reason}"
             )
-        if len(self._pool) >= _DRAWS:
+        if ended or len(self._pool) >= _DRAWS:
             broken = Counter(candidate.reason.partition(":")[0] for candidate in self._pool)
             raise ParamError(
                 f"{self._search.label}: limits: found no legal candidate among {len(self._pool)} of the space "
                 f"'{self._space.name}' (broken: {dict(broken)}; the first: {self._pool[0].reason}), expected some; "
                 "widen the limits or the space"
             )
+
+    def _require_numbers(self, scored: Sequence[Candidate]) -> None:
+        """A score that is never a number ranks nothing."""
+        for name in self._names:
+            if all(candidate.scores.get(name) is None for candidate in scored):
+                raise TrainingError(
+                    f"{self._search.label}: scores: found no finite number of '{name}' for any of {len(scored)} "
+                    "candidates, expected some; leave it out, or mend it"
+                )
 
     # Telling
 
@@ -230,3 +267,17 @@ class Run:
     def _say(self, text: str) -> None:
         if self._search.verbose:
             progress.say(f"{self._search.label}: {text}")
+
+
+def _require(label: str, where: str, live: Mapping[str, Any]) -> None:
+    """Code that is named must be there, before a job looks for it."""
+    try:
+        resolve(where, live)
+    except ImportError as e:
+        raise ParamError(f"{label}: searchSpace or scores: {e}") from e
+
+
+def _reason(error: Exception) -> str:
+    """An error's type and what it says; of one in a Python worker, the last line of its traceback."""
+    told = [line for line in str(error).splitlines() if re.match(r"[\w.]+(Error|Exception): ", line)]
+    return told[-1][:300] if told else f"{type(error).__name__}: {first_line(error)}"

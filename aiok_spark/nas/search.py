@@ -123,17 +123,17 @@ class DENASSearch:
         """Functions, or where they are, by name; ``params`` and ``flops``, which are counted, have none."""
         found: dict[str, Any] = {}
         for score in self.scores or self.searchSpace.scores:
-            if not isinstance(score, str):
-                found[getattr(score, "__name__", type(score).__name__)] = score
-            elif ":" in score:
-                found[score.rpartition(":")[2]] = score
-            elif score in NAMED or score in COUNTED:
-                found[score] = NAMED.get(score)
-            else:
+            name, code = score_name(score), score
+            if score in NAMED or score in COUNTED:
+                code = NAMED.get(score)
+            elif isinstance(score, str) and ":" not in score:
                 raise ParamError(
                     f"{self.label}: scores: found '{score}', expected one of {[*NAMED, *COUNTED]}, "
                     "'package.module:name', or a function of a Probe"
                 )
+            if name in found:
+                raise ParamError(f"{self.label}: scores: found two by the name '{name}', expected different names")
+            found[name] = code
         return found
 
     def checked_limits(self) -> Limits:
@@ -148,3 +148,10 @@ class DENASSearch:
                     f"{self.label}: latency: found 'none' with {why}, expected 'measured' or 'predicted'; set it"
                 )
         return limits
+
+
+def score_name(score: Any) -> str:
+    """What a score is called: a name, the last part of where it is, or a function's own."""
+    if isinstance(score, str):
+        return score.rpartition(":")[2]
+    return getattr(score, "__name__", type(score).__name__)

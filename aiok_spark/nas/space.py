@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from aiok_spark.core.errors import ParamError
 from aiok_spark.training.features import FeatureSpec
 
 Genes = dict[str, Any]  # a value for each gene
@@ -108,3 +109,16 @@ def _tuples(value: Any) -> Any:
 def key_of(arguments: Mapping[str, Any]) -> str:
     """The same text for the same network."""
     return json.dumps(arguments, sort_keys=True)
+
+
+def require_values(space: ArchitectureSpace, zero: Sequence[str] = (), **known: Sequence[str]) -> None:
+    """Refuse fields without a value, numbers below 1 (below 0 where ``zero`` says so), names that are not known."""
+    for name, value in vars(space).items():
+        parts = value if isinstance(value, (tuple, list)) else (value,)
+        least = 0 if name in zero else 1 if not any(isinstance(part, float) for part in parts) else 0
+        wrong = [part for part in parts if isinstance(part, str) and part not in known.get(name, ())]
+        wrong += [part for part in parts if not isinstance(part, str) and not part >= least]
+        if wrong or not parts:
+            expected = f"some of {list(known[name])}" if name in known else f"numbers of at least {least}"
+            found = repr(wrong[0]) if wrong else "none"
+            raise ParamError(f"{type(space).__name__}: {name}: found {found}, expected {expected}")

@@ -49,10 +49,15 @@ class SearchSummary:
         return ranked(self.scored, self.scores, self._facts["engine"])
 
     @property
+    def trained(self) -> dict[int, float]:
+        """Of the candidates that were trained, by number: the metric that chose between them, on held-out rows."""
+        return {int(number): value for number, value in self._facts.get("trained", {}).items()}
+
+    @property
     def best(self) -> Candidate | None:
-        """The first of the ranking, if any was scored."""
-        found = self.ranking
-        return found[0] if found else None
+        """The one that a model has; of a search alone the first of the ranking, if any was scored."""
+        kept = self._facts.get("kept")
+        return next((c for c in self.ranking if kept is None or c.number == kept), None)
 
     @property
     def paretoFront(self) -> list[Candidate]:
@@ -66,10 +71,11 @@ class SearchSummary:
         return replace(task, arguments=dict(candidate.arguments))
 
     def toPandas(self) -> Any:
-        """Every candidate as a row, ranked ones first: its aggregate, all scores, counts, latency, state and reason."""
+        """Every candidate as a row, ranked ones first: aggregate, scores, counts, latency, state, reason, arguments."""
         import pandas as pd
 
-        ranking = self.ranking
+        ranking, trained = self.ranking, self.trained
+        best = self.best.number if self.best else None
         pool = self.scored
         totals = dict(
             zip(
@@ -88,15 +94,22 @@ class SearchSummary:
                 "params": candidate.params,
                 "flops": candidate.flops,
                 "latency": candidate.latency,
+                **({"trained": trained.get(candidate.number)} if trained else {}),
+                "best": candidate.number == best,
                 "state": candidate.state,
                 "reason": candidate.reason,
                 "origin": candidate.origin,
                 "seconds": candidate.seconds,
-                **candidate.genes,
+                **candidate.arguments,
             }
             for rank, candidate in enumerate([*ranking, *rest], 1)
         ]
         return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        best = self.best
+        told = f"; best {best.number} of {best.params:,} parameters" if best else ""
+        return f"SearchSummary({len(self.scored)} of {len(self.candidates)} candidates scored{told})"
 
     def correlations(self) -> Any:
         """Spearman's rank correlation of all scores, the aggregate and the counts, as a pandas DataFrame."""

@@ -34,9 +34,9 @@ NO_NUMBER = (
     "fill them in a stage before this one (FillMissing), or filter the rows",
 )
 NOT_THE_WIDTH = (
-    "vectors that are null or not of length {size}",
-    "vectors of one length",
-    "assemble them by one VectorAssembler",
+    "vectors or arrays that are null or not of length {size}",
+    "vectors or arrays of one length",
+    "make vectors by one VectorAssembler, pad arrays with 0",
 )
 NOT_BINARY = ("labels that are null or neither 0 nor 1", "labels 0 and 1", "filter or map them")
 NOT_A_CLASS = (

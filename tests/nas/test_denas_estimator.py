@@ -76,8 +76,13 @@ def test_of_several_the_best_on_held_out_rows_is_kept(frame, capsys):
     assert len(values) == 3
     kept = model.summary.history[model.summary.facts.get("weightsOf", 0) - 1]["validation_auc"]
     assert math.isclose(kept, max(values), rel_tol=1e-5)
-    first = {str(candidate.arguments) for candidate in model.searchSummary.ranking[:3]}
-    assert str(model.architecture) in first
+    summary = model.searchSummary
+    assert model.architecture == summary.best.arguments
+    assert set(summary.trained) == {candidate.number for candidate in summary.ranking[:3]}
+    assert summary.trained[summary.best.number] == max(summary.trained.values())
+    rows = summary.toPandas()
+    assert rows[rows["best"]]["candidate"].tolist() == [summary.best.number]
+    assert rows["trained"].notna().sum() == 3
 
 
 def test_a_search_of_images_and_of_tokens(spark):
@@ -129,6 +134,8 @@ def of_mine(probe):
 def test_what_others_cannot_import_is_not_saved(frame, tmp_path):
     with pytest.raises(PersistenceError, match=r"of_mine.*move it into a module"):
         search(scores=[of_mine]).save(str(tmp_path / "stage"))
+    search(scores=[of_mine], numCandidates=1).fit(frame).save(str(tmp_path / "model"))  # which scores no candidates
+    assert aiok_spark.load(str(tmp_path / "model")).getScores() == ["of_mine"]
     stage = search(scores=["tests.nas.test_denas_estimator:of_mine"])
     stage.save(str(tmp_path / "named"))
     with pytest.raises(UnsafeClassError, match="of_mine"):

@@ -64,7 +64,7 @@ def test_a_mutant_differs_from_its_parent_and_a_child_has_two():
 def test_evolution_finds_more_than_chance_in_as_many_candidates(seed):
     def best(cls):
         found, known, chance = [], set(), random.Random(seed)
-        maker = engine(cls, population=32)
+        maker = engine(cls, population=32, first=32)
         while len(found) < 256:
             propose = maker.ready(found)
             for _ in range(32):

@@ -11,6 +11,9 @@ def test_a_number_is_the_most_and_a_pair_both():
     assert limits.broken({"params": 101}) == "params: found 101, expected at most 100"
     assert limits.broken({"params": 1, "flops": 9}) == "flops: found 9, expected at least 10"
     assert Limits.of(limits.to_json()) == limits
+    least = Limits.of({"flops": (10, None)})
+    assert least.broken({"flops": 1e12}) == "" and least.broken({"flops": 9}).endswith("expected at least 10")
+    assert Limits.of(least.to_json()) == least
     assert Limits.of({"latency": 1.5}).broken({"latency": 2.25}) == "latency: found 2.25 ms, expected at most 1.5"
 
 
@@ -22,6 +25,7 @@ def test_a_number_is_the_most_and_a_pair_both():
         ({"params": -1}, "params -1"),
         ({"params": (1, 2, 3)}, "two for the least and the most"),
         ({"params": True}, "params True"),
+        ({"params": None}, "params None"),
     ],
 )
 def test_limits_that_mean_nothing_are_refused(told, message):

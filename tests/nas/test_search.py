@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aiok_spark.core.errors import DataError, ParamError, TrainingError
-from aiok_spark.nas import CnnSpace, DENASSearch
+from aiok_spark.nas import CnnSpace, DENASSearch, NasBench201
 from aiok_spark.nas.scores import COUNTED
 from tests.nas.killed_search import SETTINGS
 from tests.nas.spaces import CLICKS, PIXELS, SMALL
@@ -113,7 +113,9 @@ def test_a_candidate_that_takes_too_much_memory_is_noted(spark, monkeypatch):
 
 
 def test_errors_of_all_candidates_are_told_by_the_first(spark):
-    with pytest.raises(TrainingError, match="KeyError: 'of mine'"):
+    with pytest.raises(
+        TrainingError, match=r"among 2, expected some; the first .* score 'broken': KeyError: 'of mine'"
+    ):
         run(spark, numCandidates=2, scores=[broken])
 
 
@@ -122,6 +124,28 @@ def test_a_candidate_that_ends_its_process_is_noted(spark):
     assert len(found.scored) >= 4
     (failed,) = [candidate for candidate in found.candidates if candidate.state == "failed"]
     assert failed.arguments["edges"][0] == "none"
+
+
+def never(probe):
+    return float("inf")
+
+
+def test_a_score_that_is_never_a_number_ranks_nothing(spark):
+    with pytest.raises(TrainingError, match="scores: found no finite number of 'never' for any of 3 candidates"):
+        run(spark, numCandidates=3, scores=["flops", never], engine="random")
+
+
+class Mistaken(NasBench201):
+    """Of arguments that its network does not take."""
+
+    def arguments(self, genes, features):
+        return {"cells": genes["0"]}
+
+
+def test_a_space_that_is_wrong_is_told_even_if_it_is_small(spark):
+    space = Mistaken(imageShape=(1, 8, 8), channels=4, cells=1)
+    with pytest.raises(TrainingError, match=r"expected some; the first .* failed by: .*argument"):
+        run(spark, space=space, numCandidates=50)
 
 
 def test_what_is_no_number_ranks_last(spark):
@@ -156,6 +180,9 @@ def test_a_space_has_a_name():
         ({"limits": {"params": (9, 3)}}, "at least 9 and at most 3"),
         ({"engine": "pareto"}, "latency: found 'none' with 'pareto'"),
         ({"limits": {"latency": 3}}, "latency: found 'none' with limits of latency"),
+        ({"scores": [broken, broken]}, "scores: found two by the name 'broken'"),
+        ({"scores": ["tests.nas.spaces:nowhere"]}, "searchSpace or scores: .*found no 'nowhere' in tests.nas.spaces"),
+        ({"features": "df"}, "features: found str, expected a FeatureSpec"),
         ({"features": CLICKS}, "searchSpace: nasbench201: found 2 numbers and 3 columns of ids"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiok_spark.nas.space import ArchitectureSpace, Genes
+from aiok_spark.nas.space import ArchitectureSpace, Genes, require_values
 from aiok_spark.nas.spaces.vit import AZ_NAS
 from aiok_spark.training.features import FeatureSpec
 
@@ -42,6 +42,9 @@ class BertSpace(ArchitectureSpace):
     network = "aiok_spark.nas.networks.bert:Encoder"
     scores = AZ_NAS
     rows = 16
+
+    def __post_init__(self) -> None:
+        require_values(self)
 
     def refuse(self, features: FeatureSpec) -> str | None:
         """Tokens are one column of ids."""

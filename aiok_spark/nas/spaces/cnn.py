@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiok_spark.nas.space import Genes
+from aiok_spark.core.errors import ParamError
+from aiok_spark.nas.space import Genes, require_values
 from aiok_spark.nas.spaces.images import ImageSpace
 from aiok_spark.training.features import FeatureSpec
 
@@ -52,6 +53,11 @@ class CnnSpace(ImageSpace):
     name = "cnn"
     network = "aiok_spark.nas.networks.cnn:ResidualNetwork"
     rows = 32
+
+    def __post_init__(self) -> None:
+        require_values(self, kinds=CnnSpace.kinds)
+        if even := [kernel for kernel in self.kernels if kernel % 2 == 0]:
+            raise ParamError(f"CnnSpace: kernels: found {even[0]}, expected odd numbers")
 
     def genes(self, features: FeatureSpec) -> dict[str, Sequence[Any]]:
         """Four for each stage, and the convolutions at both ends."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiok_spark.nas.space import ArchitectureSpace, Genes
+from aiok_spark.nas.space import ArchitectureSpace, Genes, require_values
 from aiok_spark.training.features import FeatureSpec
 
 
@@ -48,6 +48,9 @@ class CtrSpace(ArchitectureSpace):
     name = "ctr"
     network = "aiok_spark.nas.networks.ctr:ClickNetwork"
     rows = 1024
+
+    def __post_init__(self) -> None:
+        require_values(self, zero=("bottomDepths",), interactions=CtrSpace.interactions)
 
     def refuse(self, features: FeatureSpec) -> str | None:
         """Without two columns of ids nothing can meet."""

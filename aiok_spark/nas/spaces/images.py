@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from aiok_spark.nas.space import ArchitectureSpace
+from aiok_spark.nas.space import ArchitectureSpace, require_values
 from aiok_spark.training.features import FeatureSpec
 
 
@@ -20,6 +20,9 @@ class ImageSpace(ArchitectureSpace):
     """
 
     imageShape: tuple[int, int, int] = (3, 32, 32)
+
+    def __post_init__(self) -> None:
+        require_values(self)
 
     def refuse(self, features: FeatureSpec) -> str | None:
         """Why the columns are not such an image."""

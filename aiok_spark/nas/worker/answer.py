@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from aiok_spark.core.errors import first_line
 from aiok_spark.nas.limits import Limits
 from aiok_spark.nas.worker import latency
-from aiok_spark.nas.worker.counting import flops_of, params_of, sketched
+from aiok_spark.nas.worker.counting import flops_of, layers_of, params_of, sketched
 from aiok_spark.nas.worker.limited import OverTimeError, is_memory, limited
 from aiok_spark.nas.worker.probe import Probe
 from aiok_spark.training.references import resolve
@@ -93,7 +93,7 @@ class Question:
         except OverTimeError:
             found |= {"state": "failed", "reason": f"took more than {self.seconds:g} s (candidateSeconds)"}
         except Exception as e:
-            reason = f"{type(e).__name__}: {first_line(e)}"
+            reason = first_line(e) if isinstance(e, _ScoreError) else f"{type(e).__name__}: {first_line(e)}"
             if is_memory(e) and self.megabytes:
                 reason = f"asked for more than {self.megabytes} MB (candidateMemory): {reason}"
             found |= {"state": "failed", "reason": reason}
@@ -107,12 +107,26 @@ class Question:
         known["flops"] = flops_of(network, task)
         yield known
         if self.latency == "predicted":
-            yield {"latency": latency.predicted(known["params"], known["flops"], self.latencyRows)}
+            yield {"latency": latency.predicted(known["params"], known["flops"], layers_of(network), self.latencyRows)}
         elif self.latency == "measured":
             yield {"latency": latency.measured(task, self.latencyRows)}
         probe = Probe(task, self.rows, self.seed)
         scores: dict[str, float | None] = {name: float(value) for name, value in known.items()}
         for name, where in self.scores.items():
-            value = float(resolve(where, task.live)(probe))
-            scores[name] = value if math.isfinite(value) else None
+            scores[name] = _scored(name, resolve(where, task.live), probe)
         yield {"scores": scores}
+
+
+class _ScoreError(Exception):
+    """What a score raised, with its name."""
+
+
+def _scored(name: str, score: Callable[[Probe], Any], probe: Probe) -> float | None:
+    """A score's number, if it is finite."""
+    try:
+        value = float(score(probe))
+    except OverTimeError:
+        raise
+    except Exception as e:
+        raise _ScoreError(f"score '{name}': {type(e).__name__}: {first_line(e)}") from e
+    return value if math.isfinite(value) else None

@@ -22,6 +22,11 @@ def params_of(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
+def layers_of(network: nn.Module) -> int:
+    """Modules that have none within them."""
+    return sum(1 for module in network.modules() if not any(module.children()))
+
+
 def flops_of(network: nn.Module, task: TrainTask) -> int:
     """Floating-point operations of scoring a row by a network without numbers, as torch counts them.
 

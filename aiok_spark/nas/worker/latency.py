@@ -14,7 +14,7 @@ from aiok_spark.training.worker.weights import build, forward
 
 _WARM, _LEAST, _MOST, _SECONDS = 3, 10, 200, 0.2
 
-FLOPS, BYTES = 20e9, 10e9  # a second, of one thread: what "predicted" reckons with
+FLOPS, BYTES, LAYER = 20e9, 10e9, 10e-6  # a second, of one thread; seconds of a layer's call: for "predicted"
 
 
 def measured(task: TrainTask, rows: int) -> float:
@@ -37,6 +37,6 @@ def _times(network: Any, inputs: Inputs) -> list[float]:
     return found
 
 
-def predicted(params: int, flops: int, rows: int) -> float:
-    """Milliseconds by what must be computed and read, at 20 GFLOP and 10 GB a second: the same everywhere."""
-    return 1000 * (rows * flops / FLOPS + 4 * params / BYTES)
+def predicted(params: int, flops: int, layers: int, rows: int) -> float:
+    """Milliseconds by what must be computed, read and called: 20 GFLOP and 10 GB a second, 10 us a layer everywhere."""
+    return 1000 * (rows * flops / FLOPS + 4 * params / BYTES + layers * LAYER)
