@@ -66,7 +66,7 @@ class Run:
         for where in (task.network, *self._where.values()):
             _require(search.label, where, live)
         self._task, self._names = replace(task, live=live), tuple(named)
-        first = min(_FIRST, search.numCandidates // _SHARE)
+        first = max(1, min(_FIRST, search.numCandidates // _SHARE))
         self._engine: Engine = ENGINES[search.engine](self._space, task.features, self._names, first)
         self._pool: list[Candidate] = []
         self._known: set[str] = set()

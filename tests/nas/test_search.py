@@ -139,7 +139,7 @@ class Mistaken(NasBench201):
     """Of arguments that its network does not take."""
 
     def arguments(self, genes, features):
-        return {"cells": genes["0"]}
+        return {"breadth": genes["0>1"]}
 
 
 def test_a_space_that_is_wrong_is_told_even_if_it_is_small(spark):
