@@ -95,7 +95,7 @@ class DENASParams(HasProblemType, GroupedStage, HasNumClasses, HasOptimizer):
     )
     candidateMemory = param(
         "candidateMemory",
-        "megabytes that a candidate may take to be scored; default 4096, 0 for any number",
+        "megabytes that a candidate may ask for to be scored, beyond what its process has; default 4096, 0 for any",
         at_least(0),
         4096,
     )

@@ -6,7 +6,7 @@ from aiok_spark.nas import DENASSearch
 from aiok_spark.session import get_session
 from tests.nas.spaces import PIXELS, SMALL
 
-SETTINGS = {"scores": ["expressivity", "flops"], "numCandidates": 48, "generationSize": 8, "verbose": False}
+SETTINGS = {"scores": ["expressivity", "flops"], "numCandidates": 32, "generationSize": 8, "verbose": False}
 
 if __name__ == "__main__":
     spark = get_session("killed_search", **{"spark.ui.enabled": False})

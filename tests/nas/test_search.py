@@ -214,18 +214,19 @@ def test_a_search_goes_on_from_its_journal(spark, tmp_path):
 def test_a_killed_driver_loses_nothing_and_repeats_nothing(spark, tmp_path):
     journal = tmp_path / "journal"
     program = [sys.executable, "-m", "tests.nas.killed_search", str(journal)]
-    for lines in (2, 4):  # the first tells of the search, each other one of a generation
-        process = subprocess.Popen(program, cwd=ROOT)
-        end = time.monotonic() + 120
-        while not (journal.exists() and journal.read_bytes().count(b"\n") >= lines):
-            assert process.poll() is None and time.monotonic() < end
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait(60)
+    process = subprocess.Popen(program, cwd=ROOT)
+    end = time.monotonic() + 120
+    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):  # of the search, and two generations
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(60)
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300)
     assert json.loads(done.stdout) == numbers(run(spark, **SETTINGS))
     told = [json.loads(line)["generation"] for line in journal.read_text().splitlines()[1:]]
-    assert [candidate["number"] for generation in told for candidate in generation] == list(range(1, 49))
+    assert [candidate["number"] for generation in told for candidate in generation] == list(
+        range(1, SETTINGS["numCandidates"] + 1)
+    )
 
 
 def test_a_report_shows_the_winner_and_every_candidate(spark, tmp_path):
