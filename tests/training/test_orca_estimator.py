@@ -206,7 +206,7 @@ def test_nulls_and_other_lengths_are_counted(rows):
     with pytest.raises(DataError) as told:
         estimator().fit(wrong)
     assert "featureCols: found 58 null values in 'shop', expected whole numbers" in str(told.value)
-    assert "vectors that are null or not of length" in str(told.value) and "'history'" in str(told.value)
+    assert "vectors or arrays that are null or not of length" in str(told.value) and "'history'" in str(told.value)
 
 
 @pytest.mark.skipif(find_spec("bigdl") is not None, reason="BigDL Orca is here")

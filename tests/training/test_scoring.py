@@ -153,7 +153,7 @@ def test_vectors_are_checked_for_their_width():
         np.testing.assert_allclose(found[0], one, atol=1e-6)
         assert np.isnan(found[1:]).all() and np.isnan(short).all()
     with pytest.raises(
-        ValueError, match=r"Stage\(s\): denseCols: found 1 vectors that are null or not of length 3 in 'v'"
+        ValueError, match=r"Stage\(s\): denseCols: found 1 vectors or arrays that are null or not of length 3 in 'v'"
     ):
         scorer(task).row([None])
 
