@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {  # so that two cores can train it, and about half of w
     "stems": (8, 16),
     "heads": (64, 128),
 }
-SAME = {"numWorkers": 2, "optimizer": "adamw", "schedule": "linear", "verbose": False}
+SAME = {"problemType": "multiclass", "numWorkers": 2, "optimizer": "adamw", "schedule": "linear", "verbose": False}
 
 
 def main(rows: int | None, quick: bool) -> None:
@@ -85,9 +85,7 @@ def trained(data: str, count: int, drawn: int, seeds: int, candidates: int) -> I
         def accuracy(model: Any) -> float:
             return float(measure.evaluate(model.transform(test)))
 
-        search = DENASEstimator(
-            searchSpace=subject.space, limits=subject.limits, numCandidates=candidates, problemType="multiclass", **same
-        )
+        search = DENASEstimator(searchSpace=subject.space, limits=subject.limits, numCandidates=candidates, **same)
         model = search.fit(train)
         best = model.searchSummary.best
         task = model.searchSummary.task_of(best)
@@ -96,7 +94,7 @@ def trained(data: str, count: int, drawn: int, seeds: int, candidates: int) -> I
 
         def again(arguments: Any, seed: int) -> float:
             network = {"module": subject.space.network, "moduleArgs": dict(arguments)}
-            return accuracy(TorchEstimator(**network, problemType="multiclass", seed=seed, **same).fit(train))
+            return accuracy(TorchEstimator(**network, seed=seed, **same).fit(train))
 
         for seed in range(1, seeds):
             yield {"way": "found", "accuracy": again(model.architecture, seed), **sizes}

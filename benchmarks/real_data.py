@@ -60,9 +60,7 @@ def criteo(spark: SparkSession) -> Rows:
     numbers, ids = [f"I{i}" for i in range(1, 14)], [f"C{i}" for i in range(1, 27)]
     schema = ", ".join(["label double", *(f"{n} double" for n in numbers), *(f"{c} string" for c in ids)])
     raw = spark.read.csv(str(DATA / "criteo_sample/criteo_train_10k.tsv.gz"), schema=schema, sep="\t")
-    rows = raw.withColumn(
-        "row", F.monotonically_increasing_id()
-    ).persist()  # one file that cannot be divided: 0, 1, ...
+    rows = raw.withColumn("row", F.monotonically_increasing_id()).persist()  # of a file that no task divides: 0, 1, ...
     train, test = rows.where("row < 8000"), rows.where("row >= 8000")
     stages = [
         FillMissing(inputCols=numbers, outputCols=numbers),

@@ -76,6 +76,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else f"there are {known}"
 
 
-def first_line(error: BaseException, most: int = 300) -> str:
-    """What an error says first, or its type if it says nothing; at most so many characters."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]
+def first_line(error: BaseException) -> str:
+    """What an error says first, or its type if it says nothing; at most 300 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -123,7 +123,8 @@ class DENASParams(HasProblemType, GroupedStage, HasNumClasses, HasOptimizer):
         if "searchSpace" in found:
             found = {**found, "searchSpace": self.getSearchSpace().to_json()}
         if "scores" in found and not self._searches:
-            found = {**found, "scores": [score_name(score) for score in self.getScores()]}
+            names = [score if isinstance(score, str) else score_name(score) for score in self.getScores()]
+            found = {**found, "scores": names}
         return found
 
     def _before_save(self) -> None:

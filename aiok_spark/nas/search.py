@@ -124,7 +124,7 @@ class DENASSearch:
         found: dict[str, Any] = {}
         for score in self.scores or self.searchSpace.scores:
             name, code = score_name(score), score
-            if score in NAMED or score in COUNTED:
+            if isinstance(score, str) and (score in NAMED or score in COUNTED):
                 code = NAMED.get(score)
             elif isinstance(score, str) and ":" not in score:
                 raise ParamError(

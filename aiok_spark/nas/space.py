@@ -115,7 +115,7 @@ def require_values(space: ArchitectureSpace, zero: Sequence[str] = (), **known: 
     """Refuse fields without a value, numbers below 1 (below 0 where ``zero`` says so), names that are not known."""
     for name, value in vars(space).items():
         parts = value if isinstance(value, (tuple, list)) else (value,)
-        least = 0 if name in zero else 1 if not any(isinstance(part, float) for part in parts) else 0
+        least = 0 if name in zero or any(isinstance(part, float) for part in parts) else 1
         wrong = [part for part in parts if isinstance(part, str) and part not in known.get(name, ())]
         wrong += [part for part in parts if not isinstance(part, str) and not part >= least]
         if wrong or not parts:

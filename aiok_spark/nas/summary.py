@@ -74,8 +74,7 @@ class SearchSummary:
         """Every candidate as a row, ranked ones first: aggregate, scores, counts, latency, state, reason, arguments."""
         import pandas as pd
 
-        ranking, trained = self.ranking, self.trained
-        best = self.best.number if self.best else None
+        ranking, trained, best = self.ranking, self.trained, self.best
         pool = self.scored
         totals = dict(
             zip(
@@ -95,7 +94,7 @@ class SearchSummary:
                 "flops": candidate.flops,
                 "latency": candidate.latency,
                 **({"trained": trained.get(candidate.number)} if trained else {}),
-                "best": candidate.number == best,
+                "best": candidate is best,
                 "state": candidate.state,
                 "reason": candidate.reason,
                 "origin": candidate.origin,
