@@ -15,6 +15,7 @@ from aiok_spark.core.state import State
 from aiok_spark.nas.denas_params import DENASParams
 from aiok_spark.nas.search import DENASSearch
 from aiok_spark.nas.summary import SearchSummary
+from aiok_spark.training import engine
 from aiok_spark.training.estimator import NetworkModel, SteppedEstimator
 from aiok_spark.training.task import TrainResult, TrainTask
 
@@ -124,7 +125,9 @@ class DENASEstimator(DENASParams, SteppedEstimator):
 
     def _fit_state(self, dataset: DataFrame) -> State:
         task, columns = self._planned(dataset)
-        found = self._search().run(compat.session_of(dataset), task.features, task.kind, task.numClasses)
+        search = self._search().prepared(compat.session_of(dataset), task.features, task.kind, task.numClasses)
+        engine.check_rows(dataset, columns, task, self._label)  # a training would tell it only after the whole search
+        found = search.run()
         best: tuple[float, int, TrainTask, TrainResult] | None = None
         trained: dict[str, float] = {}
         for candidate in found.ranking[: self.getTopK()]:

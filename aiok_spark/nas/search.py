@@ -102,7 +102,7 @@ class DENASSearch:
         TrainingError
             If no candidate can be scored; the first reason is in it.
         """
-        return self._prepared(spark, features, kind, classes).run()
+        return self.prepared(spark, features, kind, classes).run()
 
     def rank(
         self,
@@ -113,9 +113,10 @@ class DENASSearch:
         classes: int = 2,
     ) -> SearchSummary:
         """Score and rank architectures that are given, in place of a search; as ``run`` otherwise."""
-        return self._prepared(spark, features, kind, classes).rank(genes)
+        return self.prepared(spark, features, kind, classes).rank(genes)
 
-    def _prepared(self, spark: SparkSession, features: FeatureSpec, kind: str, classes: int) -> Run:
+    def prepared(self, spark: SparkSession, features: FeatureSpec, kind: str, classes: int) -> Run:
+        """A search that is checked and has not begun; raises as ``run`` does before its first job."""
         network, _ = reference(self.searchSpace.network)
         return Run(self, spark, TrainTask(network, features, kind, numClasses=classes))
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import DataType
 
+from aiok_spark.core import compat, execution
 from aiok_spark.core.errors import DataError
 from aiok_spark.training.files import files_of
+from aiok_spark.training.packing import LOOKED, counted, describe, look, told
 from aiok_spark.training.results import no_rows, read_result
 from aiok_spark.training.task import TrainResult, TrainTask
 
@@ -54,6 +59,22 @@ def run(
     if not rows.num_rows and df.isEmpty():  # Spark drops all stages behind a plan that has no rows
         raise DataError(no_rows(label))
     return read_result(rows, task, label)
+
+
+def check_rows(df: DataFrame, columns: Sequence[tuple[str, DataType]], task: TrainTask, label: str) -> None:
+    """Look through the rows in a job of its own, as a training does before its first step.
+
+    Raises
+    ------
+    DataError
+        Values that a network cannot use, or no row.
+    """
+    looked = execution.map_columns(df, columns, partial(look, task=replace(task, live={})), LOOKED)
+    rows = compat.to_arrow(looked)
+    if not rows.num_rows:
+        raise DataError(no_rows(label))
+    if problems := counted(map(json.loads, rows["problems"].to_pylist())):
+        raise DataError(f"{label}: {describe(task, told(problems))}")
 
 
 def train_on_loaders(spark: SparkSession, task: TrainTask, loaders: Any, label: str, verbose: bool) -> TrainResult:

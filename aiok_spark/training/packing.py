@@ -54,6 +54,20 @@ NO_FLAG = ("nulls", "true (validation) or false (training)", "fill them")
 Problems = Counter[tuple[str, str, str, str]]  # (column, found, expected, remedy) -> rows
 
 
+def told(problems: Problems) -> list[list[Any]]:
+    """Problems as JSON has them."""
+    return [[*what, count] for what, count in sorted(problems.items())]
+
+
+def counted(parts: Iterable[Iterable[Sequence[Any]]]) -> Problems:
+    """What several told, added up."""
+    problems: Problems = Counter()
+    for part in parts:
+        for *what, count in part:
+            problems[tuple(what)] += count
+    return problems
+
+
 def describe(task: TrainTask, problems: Iterable[Sequence[Any]]) -> str:
     """Problems, each with its number of rows, for a message."""
     dense, ids = ("featureCols", "featureCols") if task.creators.optimizer else ("denseCols", "categoricalCols")
@@ -87,6 +101,9 @@ def tensor_types(task: TrainTask) -> dict[str, tuple[str, int]]:
     return types
 
 
+LOOKED = pa.schema([("problems", pa.string())])
+
+
 def packed_schema(task: TrainTask) -> pa.Schema:
     """Of what ``pack`` gives: a row for each block."""
     about = [("source", pa.int64()), ("batch", pa.int64()), ("piece", pa.int64()), ("rows", pa.int64())]
@@ -109,12 +126,11 @@ def pack(batches: Iterator[pa.RecordBatch], task: TrainTask, source: int) -> Ite
     schema = packed_schema(task)
     for number, batch in enumerate(batches):
         tensors, problems = tensors_of(batch, task, (task.seed, source, number, 0))
-        told = json.dumps([[*what, count] for what, count in problems.items()])
         # Shuffled and dealt like cards, so that every worker sees the whole of a table that is sorted or periodic.
         cards = np.random.default_rng((task.seed, source, number, 1)).permutation(batch.num_rows)
         for piece in range(task.workers):
             dealt = np.sort(cards[(piece + source + number) % task.workers :: task.workers])
-            about = [source, number, piece, len(dealt), told if piece == 0 else "[]"]
+            about = [source, number, piece, len(dealt), json.dumps(told(problems) if piece == 0 else [])]
             cells = [*about, *(values[dealt].tobytes() for values in tensors.values())]
             yield pa.RecordBatch.from_arrays(
                 [pa.array([cell], field.type) for cell, field in zip(cells, schema, strict=True)], schema=schema
@@ -131,6 +147,13 @@ def pack_partition(task: TrainTask) -> Callable[[Iterator[pa.RecordBatch]], Iter
         yield from pack(batches, task, TaskContext.get().partitionId())
 
     return call
+
+
+def look(batches: Iterator[pa.RecordBatch], task: TrainTask) -> Iterator[pa.RecordBatch]:
+    """Only what is wrong with the values, as JSON: a row for each batch."""
+    for batch in batches:
+        _, problems = tensors_of(batch, task, (task.seed,))
+        yield pa.RecordBatch.from_arrays([pa.array([json.dumps(told(problems))])], schema=LOOKED)
 
 
 def tensors_of(batch: pa.RecordBatch, task: TrainTask, draw: tuple[int, ...]) -> tuple[dict[str, np.ndarray], Problems]:

@@ -9,7 +9,7 @@ from pyspark.ml.evaluation import BinaryClassificationEvaluator
 from pyspark.sql.types import ArrayType, DoubleType, FloatType, IntegerType, StructField, StructType
 
 import aiok_spark
-from aiok_spark.core.errors import ParamError, ParamTypeError, PersistenceError, UnsafeClassError
+from aiok_spark.core.errors import DataError, ParamError, ParamTypeError, PersistenceError, UnsafeClassError
 from aiok_spark.feature import Categorify
 from aiok_spark.inference import LocalPipeline
 from aiok_spark.nas import CtrSpace, DENASEstimator, DENASModel
@@ -115,6 +115,30 @@ def test_a_search_of_images_and_of_tokens(spark):
 def test_what_makes_no_sense_is_refused(frame, settings, message):
     with pytest.raises(ParamError, match=message):
         search(**settings).fit(frame)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("if(id < 3, null, age) age", r"denseCols: found 3 null, NaN or infinite values in 'age'.*FillMissing"),
+        ("if(id < 2, 9, city) city", r"categoricalCols: found 2 ids .* in 'city', expected ids in \[0, 5\)"),
+        ("if(id < 1, 7.0, label) label", "labelCol: found 1 labels"),
+    ],
+)
+def test_rows_that_no_network_can_use_are_told_before_the_search(frame, broken, message, capsys):
+    column = broken.split()[-1]
+    numbered = frame.selectExpr("*", "monotonically_increasing_id() id")
+    rows = numbered.selectExpr(*[broken if name == column else name for name in frame.columns])
+    for field in frame.schema.fields:
+        rows = rows.withMetadata(field.name, field.metadata)
+    with pytest.raises(DataError, match=message):
+        search(problemType="binary", numCandidates=10**6, verbose=True).fit(rows)
+    assert "candidates" not in capsys.readouterr().out
+
+
+def test_a_frame_without_rows_is_told_before_the_search(frame):
+    with pytest.raises(DataError, match="found no rows to train on"):
+        search(numCandidates=10**6).fit(frame.limit(0))
 
 
 def test_params_are_checked_when_they_are_set():

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from aiok_spark.training.packing import Problems, tensor_types
+from aiok_spark.training.packing import Problems, counted, tensor_types
 from aiok_spark.training.task import TrainTask
 
 _MIB = 1 << 20
@@ -67,8 +67,7 @@ def stage(batches: Iterable[pa.RecordBatch] | Callable[[], Any], task: TrainTask
     problems: Problems = Counter()
     for batch in batches:
         for row in batch.to_pylist():
-            for *what, count in json.loads(row["problems"]):
-                problems[tuple(what)] += count
+            problems.update(counted([json.loads(row["problems"])]))
             blocks.add((row["source"], row["batch"], row["piece"]), row["rows"], [row[name] for name in types])
     tensors = blocks.tensors(list(types.values()))
     named = dict(zip(types, tensors, strict=True))

@@ -10,7 +10,6 @@ import platform
 import resource
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from aiok_spark.training.packing import Problems
+from aiok_spark.training.packing import counted, told
 from aiok_spark.training.references import resolve
 from aiok_spark.training.results import RESULT
 from aiok_spark.training.task import TrainTask
@@ -96,8 +95,8 @@ def work(batches: Rows, task: TrainTask, place: Place) -> Iterator[pa.RecordBatc
     except RefusedError as e:
         yield _row(place.rank, "refused", {"message": str(e)})
     except Exception as e:
-        told = {**worker.about(), "message": repr(e), "traceback": traceback.format_exc(), **worker.state()}
-        yield _row(place.rank, "raised", told)
+        about = {**worker.about(), "message": repr(e), "traceback": traceback.format_exc(), **worker.state()}
+        yield _row(place.rank, "raised", about)
     else:
         yield _row(place.rank, "facts", facts)
         starts = range(0, len(data), CHUNK) if place.rank == 0 else ()
@@ -126,9 +125,9 @@ class _Worker:
             rendezvous.tell_all(json.dumps({"failed": repr(e)}))
             raise
         with _timed(self.seconds, "meeting"):
-            told = [json.loads(text) for text in rendezvous.tell_all(json.dumps(hello))]
-            earlier = self._check(told)
-            task = self._decided(told)
+            hellos = [json.loads(text) for text in rendezvous.tell_all(json.dumps(hello))]
+            earlier = self._check(hellos)
+            task = self._decided(hellos)
             exchange = rendezvous.connect()
         note = {**self.about(), "rows": len(shard.training), "bytes": shard.bytes}
         with _timed(self.seconds, "training"):
@@ -172,27 +171,23 @@ class _Worker:
             "rows": len(shard.training),
             "held_out": len(shard.validation),
             "weight": shard.weight(),
-            "problems": [[*what, count] for what, count in shard.problems.items()],
+            "problems": told(shard.problems),
             "bfloat16": "auto" in (self.task.precision, self.task.matmulPrecision) and precision.prefers_bfloat16(),
             "earlier": self.attempts.earlier(),
         }
 
-    def _check(self, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _check(self, hellos: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Stop if any worker cannot go on; gives the notes of earlier attempts."""
-        for rank, hello in enumerate(told):
+        for rank, hello in enumerate(hellos):
             if "failed" in hello:
                 raise PeerFailedError(f"worker {rank} failed: {hello['failed']}")
-        problems: Problems = Counter()
-        for hello in told:
-            for *what, count in hello["problems"]:
-                problems[tuple(what)] += count
-        if problems:
-            raise _ToldError("data", problems=[[*what, count] for what, count in sorted(problems.items())])
-        if not any(hello["rows"] + hello["held_out"] * (not self.task.epochs) for hello in told):
+        if problems := counted(hello["problems"] for hello in hellos):
+            raise _ToldError("data", problems=told(problems))
+        if not any(hello["rows"] + hello["held_out"] * (not self.task.epochs) for hello in hellos):
             raise _ToldError("empty")
-        if self.task.epochs and not any(hello["weight"] for hello in told):
+        if self.task.epochs and not any(hello["weight"] for hello in hellos):
             raise RefusedError("weightCol: found no row with a weight above 0, expected at least one; check the column")
-        earlier = {(note["attempt"], note["rank"]): note for hello in told for note in hello["earlier"]}
+        earlier = {(note["attempt"], note["rank"]): note for hello in hellos for note in hello["earlier"]}
         notes = [earlier[key] for key in sorted(earlier)]
         for note in notes:
             if "reason" in note:
@@ -201,9 +196,9 @@ class _Worker:
             raise _ToldError("died", attempts=last_attempt(notes), workers=notes)
         return notes
 
-    def _decided(self, told: list[dict[str, Any]]) -> TrainTask:
+    def _decided(self, hellos: list[dict[str, Any]]) -> TrainTask:
         """The task with what "auto" comes to on these processors."""
-        everywhere = all(hello["bfloat16"] for hello in told)
+        everywhere = all(hello["bfloat16"] for hello in hellos)
         chosen, matmul = precision.chosen(self.task.precision, self.task.matmulPrecision, everywhere)
         return replace(self.task, precision=chosen, matmulPrecision=matmul)
 
