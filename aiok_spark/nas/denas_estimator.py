@@ -94,6 +94,11 @@ class DENASEstimator(DENASParams, SteppedEstimator):
                 f"{self._label}: topK: found {self.getTopK()} and no rows that are held out, expected some to choose "
                 "by; set validationFraction or validationIndicatorCol"
             )
+        if self.getTopK() > self.getNumCandidates():
+            raise ParamError(
+                f"{self._label}: topK: found {self.getTopK()} with numCandidates={self.getNumCandidates()}, expected at "
+                "most as many as are scored; lower it, or raise numCandidates"
+            )
         if self.getScoreRows() == 1:
             raise ParamError(f"{self._label}: scoreRows: found 1, expected 0 or at least 2; change it")
         search = self._search()

@@ -106,6 +106,7 @@ def test_a_search_of_images_and_of_tokens(spark):
     ("settings", "message"),
     [
         ({"topK": 2}, "topK: found 2 and no rows that are held out"),
+        ({"topK": 5, "validationFraction": 0.3}, "topK: found 5 with numCandidates=4"),
         ({"scoreRows": 1}, "scoreRows: found 1, expected 0 or at least 2"),
         ({"scores": ["zem"]}, "scores: found 'zem'"),
         ({"searchEngine": "pareto"}, "latency: found 'none' with 'pareto'"),
