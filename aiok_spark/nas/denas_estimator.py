@@ -96,8 +96,8 @@ class DENASEstimator(DENASParams, SteppedEstimator):
             )
         if self.getTopK() > self.getNumCandidates():
             raise ParamError(
-                f"{self._label}: topK: found {self.getTopK()} with numCandidates={self.getNumCandidates()}, expected at "
-                "most as many as are scored; lower it, or raise numCandidates"
+                f"{self._label}: topK: found {self.getTopK()} with numCandidates={self.getNumCandidates()}, expected "
+                "at most as many as are scored; lower it, or raise numCandidates"
             )
         if self.getScoreRows() == 1:
             raise ParamError(f"{self._label}: scoreRows: found 1, expected 0 or at least 2; change it")
