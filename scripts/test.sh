@@ -47,12 +47,17 @@ for env in "$@"; do
     if ! scripts/setup.sh "$env"; then
         echo "$env NOT RUN" >>"$ran"
         failed=1
-    elif [ "$env" = spark41 ]; then
-        second+=("$env")
-    else
-        first+=("$env")
+        continue
     fi
+    scripts/classes.sh "$env" &
+    pids+=($!)
+    case $env in
+        spark41) second+=("$env") ;;
+        *) first+=("$env") ;;
+    esac
 done
+wait "${pids[@]}"
+pids=()
 [ ${#first[@]} -eq 0 ] || start "${first[@]}"
 [ ${#second[@]} -eq 0 ] || start "${second[@]}"
 for pid in "${pids[@]}"; do

@@ -32,6 +32,11 @@ os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
 os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # workers import functions of test modules
 os.environ["TZ"] = "UTC"
+# JVMs of tests live for seconds: the first compiler must do, and classes come as `scripts/classes.sh` has kept them.
+_CLASSES = Path(sys.prefix, "spark.jsa")
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xlog:disable" + (
+    f" -XX:SharedArchiveFile={_CLASSES}" if _CLASSES.exists() else ""
+)
 
 
 def pytest_addoption(parser):
@@ -95,8 +100,6 @@ def spark(mode, tmp_path_factory):
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         "spark.log.level": "ERROR",
         "spark.python.daemon.module": "aiok_spark.core.daemon",  # half of the CPU of tests as short as these
-        # Plans this small take longer to compile than to run: the first compiler must do.
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }
     if mode == "local":
         # Nor is there code to generate here; the other modes have it, as users do.
