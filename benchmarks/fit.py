@@ -27,7 +27,7 @@ from benchmarks.measure import cost
 from benchmarks.process import Facts, facts_of
 from benchmarks.session import open_session
 
-ROWS, QUICK_ROWS = 400_000, 8_000
+ROWS, QUICK_ROWS = 400_000, 2_000
 REPEATS = 4  # each with a seed of its own, the same for both
 WORKERS, EPOCHS = 2, 2
 BATCH, QUICK_BATCH = 2048, 512  # of all workers together
