@@ -38,6 +38,7 @@ from aiok_spark.feature import (
     TokenFrequency,
 )
 from aiok_spark.testing import check_stage, mixed_frame
+from tests.testing.of_the_class import OF_THE_CLASS
 
 NUMBERS = ["count", "price", "amount"]
 CATEGORIES = ["city", "total", "active", "day"]
@@ -179,27 +180,6 @@ SKIPPED = {
     "HashBuckets of lists of strings": {"rows_without_spark_agree": NULL_LISTS},
     "HashBuckets of lists of numbers": {"rows_without_spark_agree": NULL_LISTS},
 }
-
-# What Params, copies, threads, streams and Spark's containers do does not depend on a configuration, and takes most of
-# the time.
-OF_THE_CLASS = dict.fromkeys(
-    [
-        "copy_transforms_the_same",
-        "cross_validates",
-        "fit_honours_a_param_map",
-        "overwrites_when_asked",
-        "persists_in_a_pipeline",
-        "persists_in_a_pipeline_model",
-        "pickles",
-        "refuses_to_overwrite",
-        "streams",
-        "threads_do_not_meet",
-        "threads_fit_at_once",
-        "training_form_stays_in_the_fit",
-        "transform_honours_a_param_map",
-    ],
-    "2026-11-22: tried with another configuration of its class",
-)
 
 # The sum of the same floating-point numbers in another order may differ in its last bits, and so do Java's and C's
 # transcendental functions.
