@@ -1,7 +1,7 @@
 """Rules of ``check_stage`` that need not judge each configuration of a stage, nor each class."""
 
-# What Params, copies, threads, streams and Spark's containers do does not depend on a configuration, nor on a class whose
-# base does it, and takes most of the time.
+# What Params, copies, threads, streams and Spark's containers do does not depend on a configuration, nor on a class
+# whose base does it, and takes most of the time.
 OF_THE_CLASS = dict.fromkeys(
     [
         "copy_transforms_the_same",
