@@ -2,14 +2,10 @@
 # Keeps Spark's classes as they lie in a JVM's memory, so that the many JVMs of tests start in a third of the time.
 # Tests use the file if it is there (tests/conftest.py); a JVM ignores it where Java or a jar is another one.
 #
-#   scripts/classes.sh spark35|spark41|compat
+#   scripts/classes.sh ENVIRONMENT VENV      such as spark35 .venv
 set -uo pipefail
 cd "$(dirname "$0")/.."
-case $1 in
-    spark35) venv=.venv ;;
-    spark41) venv=.venv-spark4 ;;
-    compat) venv=.venv-compat ;;
-esac
+venv=$2
 file=$venv/spark.jsa
 [ ! "$file" -nt "$venv/setup.stamp" ] || exit 0
 
@@ -19,7 +15,7 @@ export JDK_JAVA_OPTIONS="-XX:ArchiveClassesAtExit=$PWD/$file -XX:+UseSerialGC -X
 unset SPARK_HOME PYTHONPATH
 # What most tests do: rows in, files, shuffles, Python on Arrow, a stream, and a pipeline that is saved.
 # The pipe ends with the JVM, which writes the file when Python has ended.
-"$venv/bin/python" - <<'PYTHON' 2>&1 | cat >/dev/null || rm -f "$file"
+timeout 300 "$venv/bin/python" - <<'PYTHON' 2>&1 | timeout 330 cat >/dev/null || rm -f "$file"
 import tempfile
 
 from pyspark.ml import Pipeline

@@ -14,6 +14,7 @@ trap 'rm -rf "$logs"' EXIT
 suite() {
     local env=$1 python=$2/bin/python mode result failed=0 tests=(tests)
     [ "$env" != compat ] || tests=(tests/training/worker tests/integration/test_{orca,faults}.py)
+    scripts/classes.sh "$env" "$2"
     shift 2
     for mode in "$@"; do
         result=passed
@@ -47,17 +48,12 @@ for env in "$@"; do
     if ! scripts/setup.sh "$env"; then
         echo "$env NOT RUN" >>"$ran"
         failed=1
-        continue
+    elif [ "$env" = spark41 ]; then
+        second+=("$env")
+    else
+        first+=("$env")
     fi
-    scripts/classes.sh "$env" &
-    pids+=($!)
-    case $env in
-        spark41) second+=("$env") ;;
-        *) first+=("$env") ;;
-    esac
 done
-wait "${pids[@]}"
-pids=()
 [ ${#first[@]} -eq 0 ] || start "${first[@]}"
 [ ${#second[@]} -eq 0 ] || start "${second[@]}"
 for pid in "${pids[@]}"; do

@@ -101,9 +101,6 @@ def tensor_types(task: TrainTask) -> dict[str, tuple[str, int]]:
     return types
 
 
-LOOKED = pa.schema([("problems", pa.string())])
-
-
 def packed_schema(task: TrainTask) -> pa.Schema:
     """Of what ``pack`` gives: a row for each block."""
     about = [("source", pa.int64()), ("batch", pa.int64()), ("piece", pa.int64()), ("rows", pa.int64())]
@@ -147,6 +144,9 @@ def pack_partition(task: TrainTask) -> Callable[[Iterator[pa.RecordBatch]], Iter
         yield from pack(batches, task, TaskContext.get().partitionId())
 
     return call
+
+
+LOOKED = pa.schema([("problems", pa.string())])
 
 
 def look(batches: Iterator[pa.RecordBatch], task: TrainTask) -> Iterator[pa.RecordBatch]:

@@ -64,7 +64,7 @@ STAGES = {
         **{**DENSE, "labelCol": "price", "denseCols": ["age"]}, hiddenLayers=[4], engine="local"
     ),
 }
-BY_ALL_RULES = {"DLRMClassifier", "TorchEstimator", "OrcaEstimator"}  # the bases of the others
+BY_ALL_RULES = {"DLRMClassifier", "TorchEstimator", "OrcaEstimator"}  # the others share their bases
 
 
 @pytest.fixture(scope="module")
