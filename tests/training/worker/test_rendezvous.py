@@ -5,7 +5,8 @@ import socket
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
+from itertools import count
 
 import pytest
 import torch.distributed as dist
@@ -51,16 +52,23 @@ def test_all_hear_what_each_tells(run):
     assert meet(Rendezvous(0, ADDRESSES, run, 5), second) == [["a", "b"]] * 2
 
 
-def test_ports_of_others_are_passed_over(run):
-    second = Rendezvous(1, ADDRESSES, run, 5)
-    with closing(socket.socket()) as silent:
-        silent.bind(("0.0.0.0", second._ports[0]))
-        silent.listen()
-        store = dist.TCPStore("127.0.0.1", second._ports[1], 1, True, wait_for_workers=False)
-        other = socket.create_server(("", second._ports[2]))
+def free_ports(number):
+    """Ports that nobody has now."""
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(socket.create_server(("", 0))) for _ in range(number)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def test_ports_of_others_are_passed_over(monkeypatch):
+    store = dist.TCPStore("127.0.0.1", 0, 1, True, wait_for_workers=False)
+    with closing(socket.create_server(("", 0))) as silent, closing(socket.create_server(("", 0))) as other:
         threading.Thread(target=rendezvous._answer, args=(other, b"another-run 1\n"), daemon=True).start()
-        first = Rendezvous(0, ADDRESSES, run, 5)
-        assert store.port == second._ports[1] and first._door.getsockname()[1] == second._ports[3]
+        taken = [store.port, silent.getsockname()[1], other.getsockname()[1]]
+        monkeypatch.setattr(rendezvous, "_PORTS", taken + free_ports(3))
+        monkeypatch.setattr(rendezvous, "_TRIED", 6)
+        run = next(run for run in map(str, count()) if set(Rendezvous(1, ADDRESSES, run, 5)._ports[:3]) == set(taken))
+        first, second = (Rendezvous(rank, ADDRESSES, run, 5) for rank in range(2))
+        assert first._door.getsockname()[1] in second._ports[3:]
         assert meet(first, second) == [["a", "b"]] * 2
         other.shutdown(socket.SHUT_RDWR)
 
@@ -73,6 +81,7 @@ def test_another_attempt_meets_elsewhere(run):
 
 
 def test_a_first_worker_without_a_free_port_says_so(run, monkeypatch):
+    monkeypatch.setattr(rendezvous, "_PORTS", free_ports(1))
     monkeypatch.setattr(rendezvous, "_TRIED", 1)
     first = Rendezvous(0, ADDRESSES, run, 5)
     with pytest.raises(WorkerLostError, match=f"none of the ports .{first._ports[0]}. free on 127.0.0.1"):
