@@ -5,7 +5,9 @@ A message is one line: ``Stage(uid): parameter ... found ... expected ...; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -79,3 +81,26 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """What an error says first, or its type if it says nothing; at most 300 characters."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def cause(error: BaseException) -> str:
+    """An error in one line of at most 500 characters: its type, what it says first, and the JVM's last cause.
+
+    Of one in a Python worker, whose traceback Spark tells as text, that error alone.
+    """
+    _, _, worker = str(error).partition("Traceback (most recent call last):")
+    if raised := re.findall(r"^[A-Za-z_][\w.]*: .*", worker, re.MULTILINE):
+        return str(raised[-1])[:500]
+    below = re.findall(r"^(?:Caused by)?: (.*)", str(error), re.MULTILINE)
+    return f"{type(error).__name__}: {' '.join([first_line(error), *below[-1:]])}"[:500]
+
+
+@contextmanager
+def needs_extra(extra: str, label: str) -> Iterator[None]:
+    """Have imports within say which extra brings what is absent; ``label`` is who needs it."""
+    try:
+        yield
+    except ModuleNotFoundError as e:
+        raise ImportError(
+            f"{label}: found no module '{e.name}', expected the extra {extra}; pip install 'aiok-spark[{extra}]'"
+        ) from e

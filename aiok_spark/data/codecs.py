@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from aiok_spark.core.errors import DataError
+from aiok_spark.core.errors import DataError, needs_extra
 from aiok_spark.data.unischema import UnischemaField
 
 _LENGTH = {1: (8, 2), 2: (8, 4), 3: (8, 4)}  # of the header of an .npy file, by its version: where, and how many bytes
@@ -71,12 +71,8 @@ def _reader(field: UnischemaField) -> Callable[[memoryview], np.ndarray]:
         return partial(_npy, headers={})
     if field.codec == "CompressedNdarrayCodec":
         return lambda data: np.load(BytesIO(data), allow_pickle=False)["arr"]
-    try:
+    with needs_extra("images", f"column '{field.name}'"):
         from PIL import Image
-    except ImportError as e:
-        raise ImportError(
-            f"column '{field.name}': found no Pillow, expected it to read images; install aiok_spark[images]"
-        ) from e
     return lambda data: np.asarray(Image.open(BytesIO(data)))
 
 

@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType, FloatType, NullType, StructField, StructType
 
 from aiok_spark.core import compat, execution
-from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError
+from aiok_spark.core.errors import ColumnTypeError, DataError, ParamError, first_line
 from aiok_spark.core.files import open_system, renames_directories, stamps
 from aiok_spark.core.schema import column, element, is_plain, put_columns, same_shape
 from aiok_spark.data.dataset import COMMON, MANIFEST, Dataset
@@ -208,10 +208,9 @@ def _check_writable(system: Any, folder: str, label: str, param: str) -> None:
 
 
 def _not_writable(folder: str, error: Exception, label: str, param: str) -> ParamError:
-    told = str(error).partition("\n")[0]
     return ParamError(
-        f"{label}: {param}: found that {folder} cannot be written ({told}), expected a directory of yours that driver "
-        f"and executors share; set {param}, or the session's {PLACE}"
+        f"{label}: {param}: found that {folder} cannot be written ({first_line(error)}), expected a directory of "
+        f"yours that driver and executors share; set {param}, or the session's {PLACE}"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aiok_spark.core.errors import DataError
+from aiok_spark.core.errors import DataError, needs_extra
 from aiok_spark.data.dataset import Dataset
 from aiok_spark.data.loader import Loader
 
@@ -44,12 +44,8 @@ class TfDataset:
     def __init__(self, dataset: Dataset, **options: Any) -> None:
         with suppress(ImportError):
             import triton  # noqa: F401  # both bring LLVM, and torch would end this process if it came second
-        try:
+        with needs_extra("tensorflow", f"TfDataset({dataset.path})"):
             import tensorflow
-        except ImportError as e:
-            raise ImportError(
-                f"TfDataset({dataset.path}): found no tensorflow ({e}), expected it; pip install aiok-spark[tensorflow]"
-            ) from e
         self._tf = tensorflow
         self._loader = Loader(dataset, **options)
         self._signature = self._signature_of(dataset, options)

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructField
 
 from aiok_spark.core import compat
-from aiok_spark.core.errors import DataError, ParamError
+from aiok_spark.core.errors import DataError, ParamError, first_line
 from aiok_spark.core.params import param, to_name, to_names
 from aiok_spark.core.progress import working
 from aiok_spark.core.schema import column, find_fields, is_plain, require, require_keys
@@ -183,10 +183,9 @@ class LookupJoin(_LookupJoinParams, Estimator):
             table = spark.table(name)
             table.schema  # noqa: B018, on Connect only this looks the name up
         except AnalysisException as e:
-            why = str(e).strip().partition("\n")[0]
             raise ParamError(
-                f"{self._label}: table: found nothing to read as '{name}' ({why}), expected a table or view of the "
-                "session, or files such as parquet.`/data/items`; create the view, or correct the name"
+                f"{self._label}: table: found nothing to read as '{name}' ({first_line(e)}), expected a table or "
+                "view of the session, or files such as parquet.`/data/items`; create the view, or correct the name"
             ) from None
         return table
 

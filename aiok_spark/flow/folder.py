@@ -10,7 +10,7 @@ from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 
 from aiok_spark.core import compat
-from aiok_spark.core.errors import ConfError
+from aiok_spark.core.errors import ConfError, first_line
 from aiok_spark.core.files import open_system
 
 _FACTS, _MODEL, _REJECTS, _REPORT, _WORK = "run.json", "model", "rejects", "report.html", "_work"
@@ -31,9 +31,8 @@ class RunFolder:
             system.create_dir(f"{root}/{_WORK}/try", recursive=True)
             system.delete_dir(f"{root}/{_WORK}/try")
         except Exception as e:  # of Spark, of the file system or of its library
-            told = str(e).partition("\n")[0]
             raise ConfError(
-                f"output {path}: found that it cannot be written ({told}), expected a directory of yours; "
+                f"output {path}: found that it cannot be written ({first_line(e)}), expected a directory of yours; "
                 "choose another"
             ) from e
         if made._is_there(_FACTS):

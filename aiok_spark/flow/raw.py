@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from aiok_spark.core import compat
-from aiok_spark.core.errors import ColumnError, ConfError, DataError, did_you_mean
+from aiok_spark.core.errors import ColumnError, ConfError, DataError, did_you_mean, first_line
 from aiok_spark.core.schema import column
 from aiok_spark.data.conversion import ROW_GROUP_BYTES, convert
 from aiok_spark.data.dataset import Dataset
@@ -160,8 +160,7 @@ def files_of(spark: SparkSession, path: str) -> list[str]:
     try:
         found = spark.read.text(path).inputFiles()
     except PySparkException as e:
-        told = str(e).partition("\n")[0]
-        raise ConfError(f"input {path}: found nothing there ({told}), expected rows; check the path") from None
+        raise ConfError(f"input {path}: found nothing there ({first_line(e)}), expected rows; check the path") from None
     if not found:
         raise ConfError(f"input {path}: found no files, expected some; check the path")
     return found

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterator
 from typing import Any
 
+from aiok_spark.core.errors import needs_extra
 from aiok_spark.core.page import table, write_page
 from aiok_spark.nas.summary import SearchSummary
 from aiok_spark.training.task import TrainTask
@@ -25,12 +26,8 @@ def write_report(path: str, found: SearchSummary) -> str:
     ImportError
         If the extra ``nas`` is not installed.
     """
-    try:
+    with needs_extra("nas", "report"):
         import plotly  # noqa: F401
-    except ImportError as e:
-        raise ImportError(
-            "report: found no module plotly, expected the extra nas; pip install 'aiok-spark[nas]'"
-        ) from e
     return write_page(path, "Search for an architecture", list(_sections(found)), _STYLE)
 
 

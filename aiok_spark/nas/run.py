@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from aiok_spark.core import compat, execution, jobs, progress
-from aiok_spark.core.errors import ParamError, TrainingError, first_line
+from aiok_spark.core.errors import ParamError, TrainingError, cause
 from aiok_spark.core.journal import JsonLines
 from aiok_spark.nas.candidate import Candidate
 from aiok_spark.nas.engines import ENGINES, Engine
@@ -167,8 +166,7 @@ class Run:
         except Exception as e:
             if len(candidates) > 1:
                 return [found for candidate in candidates for found in self._looked_at([candidate])]
-            reason = _reason(e)
-            facts = {candidates[0].number: {"state": "failed", "reason": reason}}
+            facts = {candidates[0].number: {"state": "failed", "reason": cause(e)}}
         return [replace(candidate, **facts[candidate.number]) for candidate in candidates]
 
     def _asked(self, candidates: Sequence[Candidate]) -> dict[int, dict[str, Any]]:
@@ -275,9 +273,3 @@ def _require(label: str, where: str, live: Mapping[str, Any]) -> None:
         resolve(where, live)
     except ImportError as e:
         raise ParamError(f"{label}: searchSpace or scores: {e}") from e
-
-
-def _reason(error: Exception) -> str:
-    """An error's type and what it says; of one in a Python worker, the last line of its traceback."""
-    told = [line for line in str(error).splitlines() if re.match(r"[\w.]+(Error|Exception): ", line)]
-    return told[-1][:300] if told else f"{type(error).__name__}: {first_line(error)}"

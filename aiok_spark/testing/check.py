@@ -15,7 +15,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from aiok_spark.core.errors import AiokError, ParamError, did_you_mean
+from aiok_spark.core.errors import AiokError, ParamError, cause, did_you_mean
 from aiok_spark.testing import (  # noqa: F401, importing a module registers its rules, each after those it needs
     rules_execution,
     rules_fit,
@@ -153,12 +153,8 @@ def _judge(rule: Rule, subject: Subject, report: Report, reasons: Mapping[str, s
 
 def _told(error: Exception) -> str:
     """The part of an error that says why, and where it was raised."""
-    text = str(error).strip()
-    # Spark's text of a worker's error has the Python traceback, whose last unindented line is the error.
-    _, _, python = text.partition("Traceback (most recent call last):")
-    what = (re.findall(r"^[A-Za-z_][\w.]*: .*", python, re.MULTILINE) or [text.partition("\n")[0]])[-1]
     here = traceback.extract_tb(error.__traceback__)[-1]
-    return f"raised {type(error).__name__}: {what[:500]} ({here.name}, line {here.lineno} of {here.filename})"
+    return f"raised {cause(error)} ({here.name}, line {here.lineno} of {here.filename})"
 
 
 def _checked(skip: Mapping[str, str]) -> Mapping[str, str]:

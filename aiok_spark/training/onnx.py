@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from aiok_spark.core.errors import ParamError, first_line
+from aiok_spark.core.errors import ParamError, first_line, needs_extra
 from aiok_spark.training.scoring import TorchNetwork, sample
 from aiok_spark.training.task import MULTICLASS, RAW, TrainTask
 
@@ -149,14 +149,9 @@ def _session(model: bytes, label: str) -> Any:
 def _require(label: str, *modules: str) -> None:
     # From 1.29 on, onnxruntime reports its use to Microsoft, unless this says otherwise before its first import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    for name in modules:
-        try:
+    with needs_extra("onnx", label):
+        for name in modules:
             import_module(name)
-        except ImportError as e:
-            raise ImportError(
-                f"{label}: found no module '{name}', expected it here, as onnxruntime is to score the network; "
-                'pip install "aiok-spark[onnx]"'
-            ) from e
 
 
 @contextmanager

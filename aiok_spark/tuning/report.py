@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from aiok_spark.core.errors import needs_extra
 from aiok_spark.core.page import table, write_page
 from aiok_spark.tuning.binding import BoundSpace
 from aiok_spark.tuning.objective import Metric, Objective, Trial
@@ -39,13 +40,9 @@ def write_report(path: str, title: str, trials: Sequence[Trial], space: BoundSpa
     ImportError
         If the extra ``tuning`` is not installed.
     """
-    try:
+    with needs_extra("tuning", "report"):
         import optuna  # noqa: F401
         import plotly  # noqa: F401
-    except ImportError as e:
-        raise ImportError(
-            f"report: found no module {e.name}, expected the extra tuning; pip install 'aiok-spark[tuning]'"
-        ) from e
     sections = [*_figures(trials, space, objective), ("Trials", _table(trials, objective))]
     return write_page(path, title, sections)
 

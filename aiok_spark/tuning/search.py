@@ -13,7 +13,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from aiok_spark.core import compat, jobs, progress
-from aiok_spark.core.errors import TrainingError
+from aiok_spark.core.errors import TrainingError, cause
 from aiok_spark.tuning.binding import Values
 from aiok_spark.tuning.journal import Journal
 from aiok_spark.tuning.objective import Trial, usable
@@ -190,7 +190,7 @@ class Runner:
             raise
         except Exception as e:
             self._first_failure = self._first_failure or e
-            facts = {"seconds": time.monotonic() - begun, "error": _why(e)}
+            facts = {"seconds": time.monotonic() - begun, "error": cause(e)}
             return replace(trial, state="failed", facts=facts)
         facts = {"seconds": time.monotonic() - begun, **facts}
         bad = {name: value for name, value in metrics.items() if not usable(value)}
@@ -225,14 +225,6 @@ class Runner:
     def _say(self, text: str) -> None:
         if self._verbose:
             progress.say(f"{self._label}: {text}")
-
-
-def _why(error: Exception) -> str:
-    """An error's first line and, of one of the JVM, its last cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
-    causes = [line for line in lines[1:] if line.startswith(("Caused by: ", ": "))]
-    told = [lines[0], *(cause.removeprefix(": ") for cause in causes[-1:])]
-    return f"{type(error).__name__}: {' '.join(told)[:500]}"
 
 
 def _shown(values: Mapping[str, Any]) -> str:

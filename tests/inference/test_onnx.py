@@ -315,7 +315,7 @@ def test_a_network_beyond_the_format_is_refused_before_any_work(monkeypatch):
 def test_the_absent_extra_is_told_once_a_network_needs_it(monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     model, clip = NETS["svm"](), Clip(inputCols=["a"], outputCols=["a"], lower=0.0)
-    said = rf'^{re.escape(model._label)}: found no module \'{missing}\', .*; pip install "aiok-spark\[onnx\]"$'
+    said = rf"^{re.escape(model._label)}: found no module '{missing}', .*; pip install 'aiok-spark\[onnx\]'$"
     with pytest.raises(ImportError, match=said):
         LocalPipeline([clip, model], runtime="onnxruntime")
     assert LocalPipeline([clip], runtime="onnxruntime").transform({"a": -1.0}) == {"a": 0.0}
@@ -400,7 +400,7 @@ def test_a_loaded_network_without_the_extra_is_told(frame, tmp_path, monkeypatch
     saved_and_scored(frame, path, module=lambda: nn.Linear(2, 1))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     for data, error in (({"a": 0.0, "b": 0.0}, DataError), (rows(2), ImportError)):
-        with pytest.raises(error, match=r'found no module \'onnxruntime\'.*pip install "aiok-spark\[onnx\]"'):
+        with pytest.raises(error, match=r"found no module 'onnxruntime'.*pip install 'aiok-spark\[onnx\]'"):
             LocalPipeline.load(path).transform(data)
 
 

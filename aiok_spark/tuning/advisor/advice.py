@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
-from aiok_spark.core.errors import DataError, ParamError, did_you_mean
+from aiok_spark.core.errors import DataError, ParamError, did_you_mean, needs_extra
 from aiok_spark.tuning.advisor.facts import NAMES, facts_of
 from aiok_spark.tuning.space import SearchSpace
 from aiok_spark.tuning.tuned_estimator import TunedEstimator
@@ -201,12 +201,8 @@ def _layout(
 
 
 def _sheet(recipe: str) -> Sheet:
-    try:
+    with needs_extra("flow", "advise"):
         from aiok_spark.tuning.advisor.sheet import read_sheet
-    except ImportError as e:
-        raise ImportError(
-            f"advise: found no module {e.name}, expected the extra flow; pip install 'aiok-spark[flow]'"
-        ) from e
     return read_sheet(recipe)
 
 
