@@ -17,6 +17,7 @@ SEEDS, SECONDS = 5, 120.0  # of each search
 SEARCHES = {  # all with the advisor's space
     "random": {"service": "random"},
     "optuna": {"service": "optuna"},
+    "sigoptlite": {"service": "sigoptlite"},
     "optuna, median": {"service": "optuna", "pruner": "median"},
 }
 _STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}  # 97.5 % quantile, by degrees of freedom
@@ -30,9 +31,7 @@ def main(rows: int | None, quick: bool) -> None:
     print(
         "   A DLRM as `advise` has it: Params of its own, the advisor's, and those of searches that learn and measure"
     )
-    print(
-        "   on the training rows alone, two trials at a time, without or with the median pruner. AUC on the test rows,"
-    )
+    print("   on the training rows alone, two trials at a time, without pruner if none is named. AUC on the test rows,")
     print("   mean of the seeds.")
     for name in DATA[: 1 if quick else None]:
         file, _ = real_data.NAMED[name]
