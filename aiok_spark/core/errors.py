@@ -91,7 +91,7 @@ def cause(error: BaseException) -> str:
     _, _, worker = str(error).partition("Traceback (most recent call last):")
     if raised := re.findall(r"^[A-Za-z_][\w.]*: .*", worker, re.MULTILINE):
         return str(raised[-1])[:500]
-    below = re.findall(r"^(?:Caused by)?: (.*)", str(error), re.MULTILINE)
+    below = re.findall(r"^(?:: |(?=Caused by: ))(.*)", str(error), re.MULTILINE)
     return f"{type(error).__name__}: {' '.join([first_line(error), *below[-1:]])}"[:500]
 
 

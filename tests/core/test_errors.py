@@ -18,7 +18,7 @@ aiok_spark.core.errors.DataError: Scale(a): column 'x': found 3, expected 2
 \tat org.apache.spark.api.python.BasePythonRunner.compute(PythonRunner.scala:1)
 Caused by: org.apache.spark.SparkException: lost
 """
-JVM = """An error occurred while calling o1.fit.
+JVM = """Error while calling o1.fit.
 : org.apache.spark.SparkException: Job aborted
 \tat org.apache.spark.Job.run(Job.scala:1)
 Caused by: java.lang.IllegalArgumentException: maxBins 2
@@ -34,8 +34,9 @@ Caused by: java.lang.IllegalArgumentException: maxBins 2
         (RuntimeError(WORKER), "aiok_spark.core.errors.DataError: Scale(a): column 'x': found 3, expected 2"),
         (
             RuntimeError(JVM),
-            "RuntimeError: An error occurred while calling o1.fit. java.lang.IllegalArgumentException: maxBins 2",
+            "RuntimeError: Error while calling o1.fit. Caused by: java.lang.IllegalArgumentException: maxBins 2",
         ),
+        (RuntimeError("while calling\n: lost\n\tat x"), "RuntimeError: while calling lost"),
         (ValueError("x" * 1000), "ValueError: " + "x" * 300),
     ],
 )

@@ -77,13 +77,14 @@ def choose(service: str, search: Search) -> tuple[str, str]:
         if missing:
             raise ParamError(f"service: found '{service}', {missing}")
         return service, "as asked"
-    if os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN") and not search.storage:
-        return "sigopt", "as SIGOPT_API_URL and SIGOPT_API_TOKEN are set"
+    reasons = dict.fromkeys(("sigoptlite", "optuna", "random"), "the first that is here of sigoptlite, optuna, random")
+    if os.environ.get("SIGOPT_API_URL") and os.environ.get("SIGOPT_API_TOKEN"):
+        reasons = {"sigopt": "as SIGOPT_API_URL and SIGOPT_API_TOKEN are set", **reasons}
     passed: list[str] = []
-    for name in ("sigoptlite", "optuna", "random"):
+    for name, reason in reasons.items():
         missing = _missing(name, search)
         if not missing:
-            return name, "; ".join([*passed, "the first that is here of sigoptlite, optuna, random"])
+            return name, "; ".join([*passed, reason])
         passed.append(f"not {name}, {missing}")
     raise ParamError(f"service: found 'auto', but {'; '.join(passed)}")
 
